@@ -6,6 +6,7 @@ import sys
 import structlog
 import typer
 
+from deploy.cli import experiments
 from deploy.cli.commands import (
     audit,
     demo,
@@ -57,6 +58,7 @@ app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
 app.add_typer(models.group, name="models")
+app.add_typer(experiments.group, name="experiments")
 app.add_typer(runs.group, name="runs")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(audit.group, name="audit")

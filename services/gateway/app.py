@@ -34,6 +34,7 @@ from services.gateway.metrics.store import MetricReads
 from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
 from services.gateway.models.store import ModelReads
+from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
@@ -161,6 +162,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
             check_seconds=settings.gateway_stream_check_seconds,
         ),
         queries=queries,
+        experiments=ExperimentReadModel(),
         metrics=MetricQueries(queries, MetricReads()),
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),

@@ -156,6 +156,44 @@ class ExperimentAdvanced(Contract):
     reason: str
 
 
+class ExperimentMeasured(Contract):
+    """What an experiment shows so far. Sent as its answers grow, and before its end."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    experiment_id: UUID
+    measured_at: datetime
+    treatment_proportion: float = Field(gt=0, lt=1, description="The candidate's at this moment.")
+    arms: tuple[ArmReport, ...] = Field(description="Deployed version and candidate, so ordered.")
+    difference: Estimate | None = Field(
+        default=None,
+        description="Mean outcome of the candidate minus that of the deployed version, with the "
+        "bounds of a confidence sequence, which hold at all looks together; absent: an arm has "
+        "no scored answer.",
+    )
+    harm_log_e_value: float = Field(
+        default=0.0, description="Natural logarithm of the evidence that the candidate is worse."
+    )
+    harm_log_limit: float = Field(
+        default=0.0, description="With so much of it the experiment ends."
+    )
+    division_p_value: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the intended division of traffic, at all looks; absent: not checked.",
+    )
+    feedback_rate_p_value: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of equal feedback rates, at this look alone. A small one says that other "
+        "users rate the candidate than rate the deployed version.",
+    )
+
+
 class ExperimentConcluded(Contract):
     """An experiment has a result."""
 

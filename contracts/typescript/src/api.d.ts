@@ -127,6 +127,21 @@ export interface ArchiveRequest {
   reason: string;
 }
 
+/** One version's part in an experiment. Answers with feedback are a selection of all answers. */
+export interface ArmReport {
+  model: ModelRef;
+  /** Answers with feedback that says how good they were. */
+  scored: number;
+  /** Mean outcome of those, 0 to 1; absent: there is none. */
+  outcome?: Estimate | null;
+  /** Answers that were logged. */
+  interactions?: number;
+  /** Of those, with an error. */
+  failed?: number;
+  /** Scored answers per logged one; absent: none was logged. Where it differs between versions, so may the users who rate. */
+  feedback_rate?: number | null;
+}
+
 /** An immutable, content-addressed folder: where it is and what it must hash to. */
 export interface ArtifactRef {
   /** fsspec URL of the folder. */
@@ -409,6 +424,98 @@ export interface EvaluationChanges {
   broken?: number;
   /** How the candidate was made. */
   run?: RunSummary | null;
+}
+
+/** An experiment with all its looks. */
+export interface ExperimentDetail {
+  experiment_id: string;
+  agent_id: string;
+  /** shadow, canary or ab_test. */
+  mode: string;
+  state: ExperimentProgress;
+  /** The version that was deployed when it began. */
+  control: ModelRef;
+  /** The candidate. */
+  treatment: ModelRef;
+  /** The candidate's part of the traffic now, or at the end. */
+  proportion: number;
+  /** Number of that part, from 1; grows in a canary. */
+  step: number;
+  /** Job that made the candidate. */
+  job_id?: string | null;
+  reason?: string;
+  started_at: string;
+  ended_at?: string | null;
+  /** Why it ended; absent: it runs. */
+  stop_reason?: string | null;
+  /** Version that is deployed after it. */
+  winner?: string | null;
+  /** Deployed version and candidate; empty: nothing was counted yet. */
+  arms?: ArmReport[];
+  /** Mean outcome of the candidate minus that of the deployed version; after the end corrected for having stopped on it. */
+  difference?: Estimate | null;
+  division_p_value?: number | null;
+  feedback_rate_p_value?: number | null;
+  /** Which part of the answers was scored, and whether it differs. */
+  selection?: string;
+  /** Oldest first. */
+  measures: ExperimentMeasureView[];
+}
+
+/** What an experiment showed at one look. */
+export interface ExperimentMeasureView {
+  measured_at: string;
+  /** The candidate's part of the traffic then. */
+  treatment_proportion: number;
+  /** Deployed version and candidate. */
+  arms: ArmReport[];
+  /** Of mean outcomes, with bounds that hold at all looks together. */
+  difference?: Estimate | null;
+  /** Natural logarithm of the evidence that the candidate is worse. */
+  harm_log_e_value?: number;
+  /** With so much of it it ends. */
+  harm_log_limit?: number;
+  /** Sample-ratio check of an A/B test, valid at all looks. */
+  division_p_value?: number | null;
+  /** Of equal feedback rates, at this look alone. */
+  feedback_rate_p_value?: number | null;
+}
+
+/** Where an experiment stands. All but the first are final. */
+export type ExperimentProgress = "running" | "promoted" | "kept" | "cancelled";
+
+/** A comparison of two versions on production traffic. */
+export interface ExperimentView {
+  experiment_id: string;
+  agent_id: string;
+  /** shadow, canary or ab_test. */
+  mode: string;
+  state: ExperimentProgress;
+  /** The version that was deployed when it began. */
+  control: ModelRef;
+  /** The candidate. */
+  treatment: ModelRef;
+  /** The candidate's part of the traffic now, or at the end. */
+  proportion: number;
+  /** Number of that part, from 1; grows in a canary. */
+  step: number;
+  /** Job that made the candidate. */
+  job_id?: string | null;
+  reason?: string;
+  started_at: string;
+  ended_at?: string | null;
+  /** Why it ended; absent: it runs. */
+  stop_reason?: string | null;
+  /** Version that is deployed after it. */
+  winner?: string | null;
+  /** Deployed version and candidate; empty: nothing was counted yet. */
+  arms?: ArmReport[];
+  /** Mean outcome of the candidate minus that of the deployed version; after the end corrected for having stopped on it. */
+  difference?: Estimate | null;
+  division_p_value?: number | null;
+  feedback_rate_p_value?: number | null;
+  /** Which part of the answers was scored, and whether it differs. */
+  selection?: string;
 }
 
 /** When single corrections become a version without waiting for a window. */
@@ -813,6 +920,12 @@ export interface Page_DeadLetterView_ {
 
 export interface Page_DeploymentView_ {
   items: DeploymentView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_ExperimentView_ {
+  items: ExperimentView[];
   /** Pass it as `cursor` for the next page; absent: this is the last. */
   next_cursor?: string | null;
 }
@@ -2052,6 +2165,20 @@ export interface Operations {
     query: { unit_id?: string | null; interaction_id?: string | null };
     body: undefined;
     answer: Assignment;
+  };
+  /** Experiments, newest first: traffic, feedback, difference and why each ended. */
+  'GET /v1/experiments': {
+    path: {};
+    query: { agent_id?: string | null; state?: ExperimentProgress | null; limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_ExperimentView_;
+  };
+  /** An experiment with its confidence sequence and evidence over time. */
+  'GET /v1/experiments/{experiment_id}': {
+    path: { experiment_id: string };
+    query: {};
+    body: undefined;
+    answer: ExperimentDetail;
   };
   /** What a version changed and why. */
   'GET /v1/agents/{agent_id}/models/{version}/report': {

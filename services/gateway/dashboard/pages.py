@@ -38,6 +38,7 @@ HEADERS: Final = {
 SECTIONS: Final = (
     ("/", "Overview", Scope.READ),
     ("/jobs", "Jobs", Scope.READ),
+    ("/experiments", "Experiments", Scope.READ),
     ("/data", "Data", Scope.READ),
     ("/compare", "Compare", Scope.READ),
     ("/operations/audit", "Audit", Scope.READ),

@@ -10,6 +10,7 @@ from services.gateway.dashboard.views import (
     agents,
     changes,
     data,
+    experiments,
     jobs,
     operations,
     overview,
@@ -17,7 +18,7 @@ from services.gateway.dashboard.views import (
 )
 from services.gateway.routes.dependencies import GatewayApi
 
-VIEWS = (session, overview, jobs, agents, data, operations, changes)
+VIEWS = (session, overview, jobs, experiments, agents, data, operations, changes)
 
 
 def add_dashboard(app: FastAPI, api: GatewayApi) -> None:

@@ -17,6 +17,10 @@ from archon_contracts.events import (
     BenchmarkProgressed,
     DatasetPrepared,
     EvaluationCompleted,
+    ExperimentAdvanced,
+    ExperimentConcluded,
+    ExperimentMeasured,
+    ExperimentStarted,
     FeedbackCounted,
     FeedbackReturned,
     FeedbackWithdrawn,
@@ -41,6 +45,7 @@ from services.gateway.audit.entries import require_genuine
 from services.gateway.audit.store import AuditStore
 from services.gateway.domain import DeploymentView
 from services.gateway.feedback.hourly_stats import merge_by_hour, merge_by_version
+from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.sse.event_store import EventStore
 from services.gateway.sse.events import to_streamed_event
@@ -65,6 +70,7 @@ class Projections:
 
     def __init__(self, store: ProjectionStore, audit: AuditStore, events: EventStore) -> None:
         self._store = store
+        self._experiments = ExperimentReadModel()
         self._audit = audit
         self._events = events
         self._apply: dict[type[Contract], Apply] = {
@@ -88,6 +94,10 @@ class Projections:
             TrainingStarted: self._training_started,
             MetricsRecorded: self._metrics_recorded,
             EvaluationCompleted: self._evaluation_completed,
+            ExperimentStarted: self._experiment_started,
+            ExperimentAdvanced: self._experiment_advanced,
+            ExperimentMeasured: self._experiment_measured,
+            ExperimentConcluded: self._experiment_concluded,
             ModelRegistered: self._model_registered,
             ModelDeployed: self._model_deployed,
             ModelRolledBack: self._model_rolled_back,
@@ -180,6 +190,18 @@ class Projections:
 
     async def _evaluation_completed(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         await self._store.save_evaluation(tx, message.body, message.envelope.time)
+
+    async def _experiment_started(self, tx: Tx, message: Message[ExperimentStarted]) -> None:
+        await self._experiments.begin(tx, message.body, message.envelope.time)
+
+    async def _experiment_advanced(self, tx: Tx, message: Message[ExperimentAdvanced]) -> None:
+        await self._experiments.advance(tx, message.body)
+
+    async def _experiment_measured(self, tx: Tx, message: Message[ExperimentMeasured]) -> None:
+        await self._experiments.add_measure(tx, message.body)
+
+    async def _experiment_concluded(self, tx: Tx, message: Message[ExperimentConcluded]) -> None:
+        await self._experiments.conclude(tx, message.body, message.envelope.time)
 
     async def _model_registered(self, tx: Tx, message: Message[ModelRegistered]) -> None:
         await self._store.save_registered_model(tx, message.body, message.envelope.time)

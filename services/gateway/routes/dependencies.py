@@ -38,6 +38,7 @@ from services.gateway.load.load_shedding import Backpressure
 from services.gateway.metrics.queries import MetricQueries
 from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
+from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.queries import QueryService
 from services.gateway.reports.service import RunReports
 from services.gateway.service import GatewayService
@@ -81,6 +82,7 @@ class GatewayApi:
     event_hub: EventHub
     stream_limiter: StreamLimiter
     queries: QueryService
+    experiments: ExperimentReadModel
     metrics: MetricQueries
     models: ModelQueries
     model_commands: ModelCommands

@@ -427,6 +427,60 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY at DESC, revision DESC
 LIMIT :limit OFFSET :offset;
 
+-- Experiments ---------------------------------------------------------------------------------
+
+-- name: save_experiment(tenant_id, experiment_id, agent_id, mode, control, treatment, proportion, job_id, reason, at)!
+-- One that is read again stays as far as it has come.
+INSERT INTO experiments (tenant_id, experiment_id, agent_id, mode, state, control, treatment,
+                         proportion, job_id, reason, started_at)
+VALUES (:tenant_id, :experiment_id, :agent_id, :mode, 'running', :control, :treatment,
+        :proportion, :job_id, :reason, :at)
+ON CONFLICT DO NOTHING;
+
+-- name: advance_experiment(tenant_id, experiment_id, proportion, step)!
+UPDATE experiments SET proportion = :proportion, step = :step
+WHERE tenant_id = :tenant_id AND experiment_id = :experiment_id AND step < :step;
+
+-- name: save_experiment_measure(tenant_id, experiment_id, at, arms, difference, body)!
+WITH kept AS (
+    INSERT INTO experiment_measures (tenant_id, experiment_id, measured_at, body)
+    VALUES (:tenant_id, :experiment_id, :at, :body)
+    ON CONFLICT DO NOTHING
+)
+UPDATE experiments SET arms = :arms, difference = :difference, measure = :body
+WHERE tenant_id = :tenant_id AND experiment_id = :experiment_id AND state = 'running';
+
+-- name: conclude_experiment(tenant_id, experiment_id, state, stop_reason, winner, arms, difference, at)!
+UPDATE experiments
+SET state = :state, stop_reason = :stop_reason, winner = :winner, difference = :difference,
+    ended_at = :at, arms = CASE WHEN :arms::jsonb = '[]' THEN arms ELSE :arms::jsonb END
+WHERE tenant_id = :tenant_id AND experiment_id = :experiment_id AND state = 'running';
+
+-- name: experiments(tenant_id, agent_id, state, agents, limit, offset)
+SELECT experiment_id, agent_id, mode, state, control, treatment, proportion, step, job_id, reason,
+       started_at, ended_at, stop_reason, winner, arms, difference, measure
+FROM experiments
+WHERE tenant_id = :tenant_id
+  AND (:agent_id::text IS NULL OR agent_id = :agent_id)
+  AND (:state::text IS NULL OR state = :state)
+  AND (:agents::text[] IS NULL OR agent_id = ANY(:agents::text[]))
+ORDER BY started_at DESC, experiment_id
+LIMIT :limit OFFSET :offset;
+
+-- name: find_experiment(tenant_id, experiment_id)^
+SELECT experiment_id, agent_id, mode, state, control, treatment, proportion, step, job_id, reason,
+       started_at, ended_at, stop_reason, winner, arms, difference, measure
+FROM experiments
+WHERE tenant_id = :tenant_id AND experiment_id = :experiment_id;
+
+-- name: experiment_measures(tenant_id, experiment_id, limit)
+-- The newest of them, oldest first.
+SELECT body FROM (
+    SELECT measured_at, body FROM experiment_measures
+    WHERE tenant_id = :tenant_id AND experiment_id = :experiment_id
+    ORDER BY measured_at DESC LIMIT :limit
+) AS newest ORDER BY measured_at;
+
 -- name: save_withdrawn_items(tenant_id, agent_id, affected)!
 -- The list is whole: what it does not name holds nothing that was retracted.
 UPDATE models SET withdrawn_items = coalesce((:affected::jsonb ->> version)::int, 0)

@@ -41,6 +41,8 @@ class ExperimentState(StrEnum):
         return self is not ExperimentState.RUNNING
 
 
+MEASURE_GROWTH: Final = 1.05
+"""Growth of answers and feedback from one published measure to the next."""
 TESTED_MODES: Final = {
     RolloutMode.SHADOW: ExperimentKind.SHADOW,
     RolloutMode.CANARY: ExperimentKind.CANARY,
@@ -133,7 +135,8 @@ class VersionComparison:
     """An experiment of an agent. `share` and `step` are those of the candidate's traffic now.
 
     Its policy is that of its beginning: what an error rate means must not change on the way.
-    `step_scored` are the candidate's scored answers when the step began, `divided_from` the
+    `step_scored` are the candidate's scored answers when the step began, `measured` all answers and
+    feedback when the experiment's state was last published, `divided_from` the
     interactions of control and candidate after the candidate's first ones.
     """
 
@@ -150,6 +153,7 @@ class VersionComparison:
     job_id: UUID | None = None
     step: int = 1
     step_scored: float = 0
+    measured: float = 0
     divided_from: tuple[int, int] | None = None
     control_counts: ArmCounts = NO_ANSWERS
     treatment_counts: ArmCounts = NO_ANSWERS
@@ -190,6 +194,22 @@ class VersionComparison:
             treatment_counts=treatments,
             harm=self.harm.add(control.scored, treatment.scored),
             divided_from=divided_from,
+        )
+
+    @property
+    def seen(self) -> float:
+        """Answers that were logged, and those that were scored, of both versions."""
+        arms = (self.control_counts, self.treatment_counts)
+        return sum(each.interactions + each.scored.count for each in arms)
+
+    @property
+    def is_measure_due(self) -> bool:
+        """Whether so much came since the last measure that another one is worth its event.
+
+        By the part, so that an experiment of a million answers has some three hundred.
+        """
+        return self.divides_traffic and self.seen >= max(
+            self.measured * MEASURE_GROWTH, self.measured + 1
         )
 
     def advance(self) -> VersionComparison:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from archon_contracts.events import (
     AuditAction,
     ExperimentAdvanced,
     ExperimentConcluded,
+    ExperimentMeasured,
     ExperimentOutcome,
     ExperimentStarted,
     RegressionDetected,
@@ -16,12 +19,19 @@ from services.registry.domain import Deployment
 from services.registry.rollout.decisions import FEWEST_ANSWERS
 from services.registry.rollout.experiments import (
     ArmCounts,
+    ExperimentKind,
     ExperimentState,
     VersionComparison,
 )
 from services.registry.rollout.steps import OUTCOME, Regression, design_of, evidence_of
+from services.registry.statistics.feedback_rates import rates_differ_p_value
 from services.registry.statistics.outcomes import Outcomes, square_root
-from services.registry.statistics.sequences import asymptotic_sequence, mean_variance
+from services.registry.statistics.sample_ratio import mismatch_p_value
+from services.registry.statistics.sequences import (
+    Interval,
+    asymptotic_sequence,
+    mean_variance,
+)
 from services.registry.statistics.stopped_estimates import stopped_estimate
 from shared.audit import AuditEntry
 
@@ -57,6 +67,30 @@ def advanced_event(experiment: VersionComparison, reason: str) -> ExperimentAdva
         treatment_proportion=experiment.share,
         step=experiment.step,
         reason=reason,
+    )
+
+
+def measured_event(experiment: VersionComparison, at: datetime) -> ExperimentMeasured:
+    """The event of what an experiment shows at this look."""
+    control, treatment = experiment.control_counts, experiment.treatment_counts
+    harm = experiment.harm.log_e
+    return ExperimentMeasured(
+        tenant_id=experiment.tenant_id,
+        agent_id=experiment.agent_id,
+        experiment_id=experiment.experiment_id,
+        measured_at=at,
+        treatment_proportion=experiment.share,
+        arms=(_report(experiment.control, control), _report(experiment.treatment, treatment)),
+        difference=_sequence(experiment),
+        harm_log_e_value=harm,
+        harm_log_limit=design_of(experiment).harm_log_e,
+        division_p_value=_division_p_value(experiment),
+        feedback_rate_p_value=rates_differ_p_value(
+            control.scored.count,
+            control.interactions,
+            treatment.scored.count,
+            treatment.interactions,
+        ),
     )
 
 
@@ -128,23 +162,45 @@ def _report(model: ModelRef, counts: ArmCounts) -> ArmReport:
 
 
 def _difference(ended: VersionComparison) -> Estimate | None:
+    """The candidate's lead at the end, without the luck of a test that it stopped."""
     control, treatment = ended.control_counts.scored, ended.treatment_counts.scored
+    evidence = evidence_of(ended)
+    # Only a test that stopped because of its lead has luck in its estimate.
+    if not control.count or not treatment.count or not (evidence.is_better or evidence.is_worse):
+        return _sequence(ended)
+    seen = max(control.count + treatment.count, FEWEST_ANSWERS)
+    interval = stopped_estimate(control, treatment, design_of(ended).critical_value(seen))
+    return _to_estimate(interval, control, treatment)
+
+
+def _sequence(experiment: VersionComparison) -> Estimate | None:
+    """The difference so far, in a confidence sequence; None: an arm has no scored answer."""
+    control = experiment.control_counts.scored
+    treatment, policy = experiment.treatment_counts.scored, experiment.policy
     if not control.count or not treatment.count:
         return None
-    evidence, policy = evidence_of(ended), ended.policy
-    # Only a test that stopped because of its lead has luck in its estimate.
-    if evidence.is_better or evidence.is_worse:
-        seen = max(control.count + treatment.count, FEWEST_ANSWERS)
-        interval = stopped_estimate(control, treatment, design_of(ended).critical_value(seen))
-    else:
-        tuned_at = policy.maximum_answers / 2
-        interval = asymptotic_sequence(control, treatment, policy.alpha, tuned_at)
+    tuned_at = policy.maximum_answers / 2
+    interval = asymptotic_sequence(control, treatment, policy.alpha, tuned_at)
+    return _to_estimate(interval, control, treatment)
+
+
+def _to_estimate(interval: Interval, control: Outcomes, treatment: Outcomes) -> Estimate:
     return Estimate(
         value=interval.value,
         low=interval.low,
         high=interval.high,
         n=round(control.count + treatment.count),
     )
+
+
+def _division_p_value(experiment: VersionComparison) -> float | None:
+    """Of an A/B test, whose part of the traffic is the same from its beginning."""
+    if experiment.kind is not ExperimentKind.AB_TEST or experiment.divided_from is None:
+        return None
+    controls, treated = experiment.divided_from
+    treated = experiment.treatment_counts.interactions - treated
+    answers = treated + experiment.control_counts.interactions - controls
+    return mismatch_p_value(treated, answers, experiment.share)
 
 
 def _estimate_metric(regression: Regression, outcomes: Outcomes) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,17 +11,16 @@ from archon_contracts.commands import DeployModel, RollBackModel
 from archon_contracts.events import (
     AgentConfigured,
     FeedbackCounted,
-    FeedbackCounts,
     ModelDeployed,
 )
 from archon_contracts.identifiers import derived_id
 from services.registry.domain import Action, Deployment, ModelStatus, ModelVersion
 from services.registry.ports import ModelRepository
 from services.registry.rollout.configuration import ConfigurationPublisher
+from services.registry.rollout.counting import add_counts
 from services.registry.rollout.experiments import (
     NO_ANSWERS,
     TESTED_MODES,
-    ArmCounts,
     ExperimentKind,
     ExperimentState,
     VersionComparison,
@@ -29,6 +28,7 @@ from services.registry.rollout.experiments import (
 from services.registry.rollout.messages import (
     advanced_event,
     concluded_event,
+    measured_event,
     promoted_entry,
     regression_event,
     started_event,
@@ -195,7 +195,9 @@ class Rollouts:
         """Add counted answers to their versions, and take the step that follows from them."""
         body = message.body
         revision = await self._models.lock_agent(tx, body.tenant_id, body.agent_id)
-        added = await self._add_counts(tx, body.tenant_id, body.agent_id, body.counts)
+        added = await add_counts(
+            self._experiments, tx, (body.tenant_id, body.agent_id), body.counts
+        )
         running = await self._experiments.find_running(tx, body.tenant_id, body.agent_id)
         if running is None or not added:
             return
@@ -214,34 +216,6 @@ class Rollouts:
             cause = Cause(cause_id, str(running.experiment_id))
             await self._take_step(tx, cause, running, revision)
 
-    async def _add_counts(
-        self, tx: Tx, tenant_id: str, agent_id: str, counts: Sequence[FeedbackCounts]
-    ) -> dict[str, ArmCounts]:
-        """What is new of each registered version; answers of other weights are nobody's."""
-        named = [each for each in counts if each.model_version is not None]
-        versions = sorted({str(each.model_version) for each in named})
-        if not versions:
-            return {}
-        known = await self._experiments.find_counts(tx, tenant_id, agent_id, versions)
-        added: dict[str, ArmCounts] = {}
-        for each in named:
-            version, fresh = str(each.model_version), ArmCounts.of(each)
-            if version not in known or fresh.is_empty:
-                continue
-            if each.model_digest not in (None, known[version].digest):
-                log.warning(
-                    "answers_of_other_weights_ignored",
-                    agent_id=agent_id,
-                    version=version,
-                    scored=fresh.scored.count,
-                )
-                continue
-            added[version] = added.get(version, NO_ANSWERS) + fresh
-        totals = {version: known[version].counts + fresh for version, fresh in added.items()}
-        if totals:
-            await self._experiments.put_counts(tx, tenant_id, agent_id, totals)
-        return added
-
     async def _take_step(
         self, tx: Tx, cause: Cause, experiment: VersionComparison, revision: int
     ) -> None:
@@ -253,6 +227,10 @@ class Rollouts:
         step = choose_step(experiment, now, may_roll_back=await self._may_roll_back(tx, experiment))
         if candidate.status is ModelStatus.ARCHIVED:
             step = End(ExperimentState.KEPT, f"version {candidate.version} was archived")
+        if isinstance(step, End):
+            await self._end(tx, cause, experiment, step, current, candidate, revision)
+            return
+        experiment = await self._measure(tx, cause, experiment, always=isinstance(step, Advance))
         match step:
             case Stay():
                 await self._experiments.put_experiment(tx, experiment)
@@ -261,8 +239,17 @@ class Rollouts:
                 await self._experiments.put_experiment(tx, advanced)
                 await self._publish(tx, cause, current, revision + 1, reason, now)
                 await self._append(tx, advanced_event(advanced, reason), cause, advanced)
-            case End():
-                await self._end(tx, cause, experiment, step, current, candidate, revision)
+
+    async def _measure(
+        self, tx: Tx, cause: Cause, experiment: VersionComparison, *, always: bool
+    ) -> VersionComparison:
+        """Publish what the experiment shows, where that is due; the caller keeps the result."""
+        due = experiment.divides_traffic if always else experiment.is_measure_due
+        if not due:
+            return experiment
+        event = measured_event(experiment, self._clock.now())
+        await self._append(tx, event, cause, experiment)
+        return replace(experiment, measured=experiment.seen)
 
     async def _end(
         self,
@@ -358,6 +345,7 @@ class Rollouts:
         ended = experiment.end(state, reason, self._clock.now())
         await self._experiments.put_experiment(tx, ended)
         if ended.divides_traffic:
+            await self._measure(tx, cause, ended, always=True)
             await self._append(tx, concluded_event(ended, str(deployed.version)), cause, ended)
         log.info(
             "experiment_ended",

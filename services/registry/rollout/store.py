@@ -121,6 +121,7 @@ def _progress(experiment: VersionComparison) -> dict[str, Any]:
         "share": experiment.share,
         "step": experiment.step,
         "step_scored": experiment.step_scored,
+        "measured": experiment.measured,
         "divided_from": experiment.divided_from,
         "control_counts": experiment.control_counts.to_json(),
         "treatment_counts": experiment.treatment_counts.to_json(),
@@ -145,6 +146,7 @@ def _experiment(row: Mapping[str, Any]) -> VersionComparison:
         job_id=row["job_id"],
         step=progress["step"],
         step_scored=progress["step_scored"],
+        measured=progress.get("measured", 0),  # absent: begun before measures were published
         divided_from=tuple(divided_from) if divided_from else None,
         control_counts=ArmCounts.from_json(progress["control_counts"]),
         treatment_counts=ArmCounts.from_json(progress["treatment_counts"]),

@@ -64,6 +64,8 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/agents/{agent}/rollback", {"reason": "mine now"}, 403),
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "continual"}, 403),
     ("GET", "/v1/jobs?agent_id={agent}", None, 403),
+    ("GET", "/v1/experiments?agent_id={agent}", None, 403),
+    ("GET", "/v1/experiments/{experiment}", None, 404),
     ("GET", "/v1/jobs/{job}", None, 404),
     ("GET", "/v1/jobs/{job}/trace", None, 404),
     ("GET", "/v1/jobs/{job}/metrics", None, 404),
@@ -104,7 +106,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/dead-letters/x", None, 403),
     ("POST", "/v1/dead-letters/x/replay", None, 403),
 )
-LISTS = ("/v1/agents", "/v1/jobs", "/v1/audit", "/v1/keys")
+LISTS = ("/v1/agents", "/v1/jobs", "/v1/experiments", "/v1/audit", "/v1/keys")
 OF_THE_TENANT = {("POST", "/v1/datasets"), ("GET", "/v1/datasets"), ("GET", "/v1/datasets/{}")}
 """Uploaded datasets belong to no agent; that the prepared ones are filtered is tried below."""
 TRIED_BELOW = {("POST", "/v1/traces"), ("POST", "/v1/sign-in-links")}

@@ -28,6 +28,11 @@ FILLS = (
               reason, at)
        SELECT 'default', 'list-0', 8 - place, name, repeat('a', 64), 'deploy', 'a', '', now()
        FROM unnest($1::text[]) WITH ORDINALITY AS names (name, place)""",
+    """INSERT INTO experiments (tenant_id, experiment_id, agent_id, mode, state, control, treatment,
+              proportion, started_at)
+       SELECT 'default', gen_random_uuid(), name, 'canary', 'running', model, model, 0.5, now()
+       FROM unnest($1::text[]) AS name, CAST('{"version": "1.0.0", "artifact": {"uri": "file:///x",
+            "digest": "' || repeat('a', 64) || '"}}' AS jsonb) AS model""",
     """INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes)
        SELECT gen_random_uuid(), sha256(name::bytea), 'default', name, ARRAY['read']
        FROM unnest($1::text[]) AS name""",
@@ -45,6 +50,7 @@ LISTS = (
     ("/v1/agents", "agent_id"),
     ("/v1/datasets", "name"),
     ("/v1/jobs", "agent_id"),
+    ("/v1/experiments", "agent_id"),
     ("/v1/agents/list-0/models", "version"),
     ("/v1/agents/list-0/deployments", "version"),
     ("/v1/keys", "name"),

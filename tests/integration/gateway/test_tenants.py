@@ -61,6 +61,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/agents/{agent}/rollback", {"reason": "mine now"}),
     ("POST", "/v1/agents/{agent}/rollback", {"reason": "mine now", "to_version": "{version}"}),
     ("GET", "/v1/datasets/{dataset}", None),
+    ("GET", "/v1/experiments/{experiment}", None),
     ("GET", "/v1/jobs/{job}", None),
     ("GET", "/v1/jobs/{job}/trace", None),
     ("GET", "/v1/jobs/{job}/metrics", None),
@@ -120,7 +121,14 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
         },
     ),
 )
-LISTS = ("/v1/agents", "/v1/jobs", "/v1/jobs?agent_id={agent}", "/v1/datasets", "/v1/status")
+LISTS = (
+    "/v1/agents",
+    "/v1/experiments",
+    "/v1/jobs",
+    "/v1/jobs?agent_id={agent}",
+    "/v1/datasets",
+    "/v1/status",
+)
 TRIED_BELOW = {("POST", "/v1/datasets"), ("POST", "/v1/traces"), ("GET", "/v1/events")}
 TRIED_ELSEWHERE = {
     (

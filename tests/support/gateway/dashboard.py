@@ -31,6 +31,7 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentProfile, ArtifactRef, Estimate, ModelRef, TrainingMethod
 from tests.support.eventually import eventually
+from tests.support.gateway.experiments import events_of_experiment
 from tests.support.gateway.gateway import KEY, ServedGateway
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> {{ 7*7 }} مرحبا ‮evil 🦊"
@@ -54,9 +55,13 @@ async def sign_in(browser: httpx.AsyncClient, key: str = KEY, to: str = "/") -> 
 
 
 async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN) -> UUID:
-    """Let the gateway read a whole retrain of a new agent; returns its job."""
+    """Let the gateway read a whole retrain of a new agent and its canary, which has the same id.
+
+    Returns its job.
+    """
     job_id = new_id()
-    await gateway.publish(*events_of_retrain(agent_id, job_id, text))
+    canary = events_of_experiment(agent_id, job_id, text)
+    await gateway.publish(*events_of_retrain(agent_id, job_id, text), *canary)
 
     async def is_shown() -> None:
         job = await gateway.get(f"/v1/jobs/{job_id}")
@@ -66,6 +71,7 @@ async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN
         agent = await gateway.get(f"/v1/agents/{agent_id}")
         assert agent["deployed_version"] == "1.1.0"
         assert agent["feedback_totals"]["feedback"] == 602
+        assert (await gateway.get(f"/v1/experiments/{job_id}"))["state"] == "promoted"
 
     await eventually(is_shown, timeout=20)
     return job_id

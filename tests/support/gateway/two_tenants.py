@@ -40,6 +40,7 @@ from archon_contracts.values import (
 from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.store import GatewayStore
 from tests.support.eventually import eventually
+from tests.support.gateway.experiments import events_of_experiment
 from tests.support.gateway.gateway import ServedGateway
 
 ALPHA, BETA = "alpha", "beta"
@@ -60,6 +61,7 @@ class Names:
     held_out: str = f"{MARK}-held-out"
     version: str = "7.7.7"
     job: UUID = field(default_factory=new_id)
+    experiment: UUID = field(default_factory=new_id)
     request: UUID = field(default_factory=new_id)
     benchmark: UUID = field(default_factory=new_id)
 
@@ -168,6 +170,7 @@ def belongings(names: Names) -> list[Contract]:
             reason=f"{MARK} reason",
             effective_at=NOON,
         ),
+        *events_of_experiment(names.agent, names.experiment, MARK, tenant_id=BETA),
     ]
 
 
@@ -207,6 +210,8 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
         assert agent.get("deployed_version") == names.version
         assigned = await beta.get(f"/v1/agents/{names.agent}/assignment")
         assert assigned.status_code == 200
+        experiment = (await beta.get(f"/v1/experiments/{names.experiment}")).json()
+        assert experiment.get("state") == "promoted"
 
     await eventually(there, timeout=20)
     asking = {"agentId": names.agent, "suites": [names.held_out]}

@@ -38,6 +38,8 @@ PAGES = {
     "overview": "/",
     "jobs": "/jobs",
     "job": "/jobs/{job}",
+    "experiments": "/experiments",
+    "experiment": "/experiments/{job}",
     "agent": "/agents/helpdesk",
     "hostile": "/jobs/{hostile}",
     "rollback": "/agents/helpdesk/rollback",

@@ -70,6 +70,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "retain": (("a",), {"keep_newest": 3, **REASON}),
         "import_model": (("a", ARTIFACT), {"source": "s", **REASON}),
     },
+    "experiments": {"list": ((), {"agent_id": "a", "state": "running"}), "get": ((ID,), {})},
     "feedback": {
         "send": ((FEEDBACK,), {}),
         "give": (("a", "q"), {"rating": 4}),

@@ -10,6 +10,7 @@ from archon_contracts.events import (
     AgentConfiguration,
     ExperimentAdvanced,
     ExperimentConcluded,
+    ExperimentMeasured,
     ExperimentStarted,
     ModelDeployed,
     ModelRolledBack,
@@ -183,6 +184,38 @@ async def test_a_worse_candidate_ends_its_test_and_the_deployed_version_stays(
     assert (concluded.outcome, concluded.winner) == ("kept", "1.0.0")
     assert (configuration.experiment, configuration.model.version) == (None, "1.0.0")
     assert registry.outbox.of(RollBackModel) == []
+
+
+async def test_what_a_test_shows_is_published_as_it_grows_and_at_its_end(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    await registry.offer()
+
+    await registry.count(("1.0.0", 4, 1), ("1.1.0", 4, 1), interactions=20, times=40)
+    looks = registry.outbox.of(ExperimentMeasured)
+    grown = len(looks)
+    await registry.count(("1.0.0", 60, 60), ("1.1.0", 119, 1), times=3)
+
+    seen = [sum(arm.scored for arm in look.arms) for look in looks[:grown]]
+    assert seen == sorted(set(seen))
+    assert 10 < grown < 40  # by the part: fewer the more there is
+    last = registry.last(ExperimentMeasured)
+    ended = registry.last(ExperimentConcluded)
+    assert last.arms == ended.arms
+    assert last.difference.low > 0
+    assert last.division_p_value == 1.0
+    assert last.feedback_rate_p_value is not None
+    assert last.harm_log_e_value < last.harm_log_limit
+
+
+async def test_a_watch_is_not_published_as_an_experiment(registry: RolloutHarness) -> None:
+    await registry.prepare(RolloutPolicy())
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+
+    await registry.count(("1.1.0", 4, 1), times=5)
+
+    assert registry.outbox.of(ExperimentMeasured) == []
 
 
 async def test_a_canary_grows_step_by_step(registry: RolloutHarness) -> None:

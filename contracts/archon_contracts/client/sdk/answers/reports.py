@@ -11,15 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts.client.sdk.answers.base import ApiAnswer
-
-
-class EstimateInfo(ApiAnswer):
-    """A measured proportion, mean or median with its 95 % interval; `n` items are behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+from archon_contracts.client.sdk.answers.experiments import EstimateInfo
 
 
 class TopicChangeInfo(ApiAnswer):

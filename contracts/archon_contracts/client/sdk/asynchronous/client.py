@@ -19,6 +19,7 @@ from archon_contracts.client.sdk.answers.functions import (
     ValidateInfo,
 )
 from archon_contracts.client.sdk.asynchronous.agents import AsyncAgentsApi, AsyncDatasetsApi
+from archon_contracts.client.sdk.asynchronous.experiments import AsyncExperimentsApi
 from archon_contracts.client.sdk.asynchronous.feedback import AsyncFeedbackApi
 from archon_contracts.client.sdk.asynchronous.jobs import AsyncJobHandle, AsyncJobsApi
 from archon_contracts.client.sdk.asynchronous.models import AsyncModelsApi
@@ -72,6 +73,7 @@ class AsyncArchon:
         self.datasets = AsyncDatasetsApi(self._transport)
         self.jobs = AsyncJobsApi(self._transport)
         self.models = AsyncModelsApi(self._transport)
+        self.experiments = AsyncExperimentsApi(self._transport)
         self.feedback = AsyncFeedbackApi(self._transport, traffic_class)
         self.keys = AsyncKeysApi(self._transport)
         self.audit = AsyncAuditApi(self._transport)

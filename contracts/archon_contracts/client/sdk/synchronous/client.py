@@ -26,6 +26,7 @@ from archon_contracts.client.sdk.recording.decorator import AgentDecorator
 from archon_contracts.client.sdk.recording.recorder import InteractionRecorder
 from archon_contracts.client.sdk.server_events import ServerEvent
 from archon_contracts.client.sdk.synchronous.agents import AgentsApi, DatasetsApi
+from archon_contracts.client.sdk.synchronous.experiments import ExperimentsApi
 from archon_contracts.client.sdk.synchronous.feedback import FeedbackApi
 from archon_contracts.client.sdk.synchronous.jobs import JobHandle, JobsApi
 from archon_contracts.client.sdk.synchronous.models import ModelsApi
@@ -75,6 +76,7 @@ class Archon:
         self.datasets = DatasetsApi(self._transport)
         self.jobs = JobsApi(self._transport)
         self.models = ModelsApi(self._transport)
+        self.experiments = ExperimentsApi(self._transport)
         self.feedback = FeedbackApi(self._transport, traffic_class)
         self.keys = KeysApi(self._transport)
         self.audit = AuditApi(self._transport)
