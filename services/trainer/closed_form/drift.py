@@ -50,7 +50,7 @@ def carry_over(before: ClosedFormState, after: ClosedFormState) -> ClosedFormSta
     ]
     # The carried ones are the older items: where there are too many, they leave first.
     whole = ClosedFormState.empty(after.hidden).learn([*carried, *after.items.values()])
-    return replace(whole, denied={**before.denied, **after.denied})
+    return replace(whole, denied={**before.denied, **after.denied}, names=after.names)
 
 
 def _drift(at_NH: Tensor, drift_NH: Tensor, of_MH: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from archon_inference.card import ModelCard
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from archon_inference.selector import EmbeddedCatalogue, Selector
+from services.trainer.closed_form.embedding import features_of
+from services.trainer.closed_form.label_names import embed_names
 from services.trainer.closed_form.learnt_items import ClosedFormState
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.tool_head import fit_tool_head
@@ -27,6 +29,12 @@ class Heads(ABC):
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """All answers that items may have."""
+
+    @abstractmethod
+    def prepare(
+        self, state: ClosedFormState, encoder: TextEncoder, max_length: int
+    ) -> ClosedFormState:
+        """The state with what a head takes from the answers themselves, under this encoder."""
 
     @abstractmethod
     def answers(self, state: ClosedFormState) -> tuple[str, ...]:
@@ -54,6 +62,15 @@ class LabelHeads(Heads):
         """The agent's labels."""
         return self.labels
 
+    def prepare(
+        self, state: ClosedFormState, encoder: TextEncoder, max_length: int
+    ) -> ClosedFormState:
+        """With the vectors of the labels' names."""
+        features = features_of(encoder, state)
+        return embed_names(
+            state, self.labels, lambda texts: encoder.embed(texts, max_length, features)
+        )
+
     def answers(self, state: ClosedFormState) -> tuple[str, ...]:
         """Those that have an item."""
         return state.statistics.known(self.labels)
@@ -79,6 +96,12 @@ class ToolHeads(Heads):
     def names(self) -> tuple[str, ...]:
         """The tools."""
         return self.catalogue.names
+
+    def prepare(
+        self, state: ClosedFormState, encoder: TextEncoder, max_length: int
+    ) -> ClosedFormState:
+        """As it is: the catalogue holds the vectors of the descriptions."""
+        return state
 
     def answers(self, state: ClosedFormState) -> tuple[str, ...]:
         """All of them."""

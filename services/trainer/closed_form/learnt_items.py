@@ -63,6 +63,8 @@ class ClosedFormState:
     items: Mapping[tuple[str, str], LearntItem] = field(default_factory=dict)
     denied: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     """By the digest of a text the answers that were rated wrong, with the feedback behind each."""
+    names: Mapping[str, Tensor] = field(default_factory=dict)
+    """By label the vector of its name; in no sum, as a label is known by its items."""
 
     @classmethod
     def empty(cls, hidden: int) -> ClosedFormState:
@@ -103,8 +105,8 @@ class ClosedFormState:
             added.append(item if same is None else _merge(same, item))
             known[item.key] = added[-1]
             of_text[item.text].add(item.target)
-        changed = self.statistics.plus(_sum(added, self.hidden))
-        changed = changed.plus(_sum(removed, self.hidden), sign=-1.0)
+        changed = self.statistics.plus(sum_items(added, self.hidden))
+        changed = changed.plus(sum_items(removed, self.hidden), sign=-1.0)
         kept = dict(list(known.items())[-MAXIMUM_ITEMS:])
         return replace(self, statistics=changed, items=kept)
 
@@ -123,7 +125,7 @@ class ClosedFormState:
         known, removed = self._without_estimates_of(texts)
         if not removed:
             return self
-        without = self.statistics.plus(_sum(removed, self.hidden), sign=-1.0)
+        without = self.statistics.plus(sum_items(removed, self.hidden), sign=-1.0)
         return replace(self, statistics=without, items=known)
 
     def deny(self, denials: Mapping[str, Mapping[str, tuple[str, ...]]]) -> ClosedFormState:
@@ -156,8 +158,8 @@ class ClosedFormState:
                 known[key] = item if left == item.ids else replace(item, ids=left)
         statistics = self.statistics
         if removed:
-            statistics = statistics.plus(_sum(removed, self.hidden), sign=-1.0)
-        return ClosedFormState(statistics, known, denied)
+            statistics = statistics.plus(sum_items(removed, self.hidden), sign=-1.0)
+        return replace(self, statistics=statistics, items=known, denied=denied)
 
     def _denied_without(
         self, erased: AbstractSet[str]
@@ -215,12 +217,16 @@ def save_state(state: ClosedFormState, folder: Path) -> None:
     vectors_NH = torch.stack([i.vector_H for i in items]) if items else torch.empty(0, state.hidden)
     weights_N = torch.tensor([item.weight for item in items], dtype=torch.float64)
     named = [[item.text, item.target, list(item.ids)] for item in items]
-    save_file(
-        {"vectors": vectors_NH.float().contiguous(), "weights": weights_N},
-        folder / LEARNT_FILE,
-        # One entry: the library writes several in a random order, and equal states must be equal.
-        metadata={"items": json.dumps({"learnt": named, "denied": state.denied})},
-    )
+    labels = sorted(state.names)
+    names_LH = [state.names[label] for label in labels]
+    tensors = {
+        "vectors": vectors_NH.float().contiguous(),
+        "weights": weights_N,
+        "names": torch.stack(names_LH) if names_LH else torch.empty(0, state.hidden),
+    }
+    stored = {"learnt": named, "denied": state.denied, "labels": labels}
+    # One entry: the library writes several in a random order, and equal states must be equal.
+    save_file(tensors, folder / LEARNT_FILE, metadata={"items": json.dumps(stored)})
 
 
 def load_state(folder: Path) -> ClosedFormState | None:
@@ -236,29 +242,30 @@ def load_state(folder: Path) -> ClosedFormState | None:
 
 def _load_items(
     path: Path,
-) -> tuple[dict[tuple[str, str], LearntItem], dict[str, dict[str, tuple[str, ...]]]]:
+) -> tuple[
+    dict[tuple[str, str], LearntItem], dict[str, dict[str, tuple[str, ...]]], dict[str, Tensor]
+]:
     if not path.is_file():
-        return {}, {}
+        return {}, {}, {}
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
-            named, stored = json.loads(metadata["items"]), json.loads(metadata.get("denied", "{}"))
-            if isinstance(named, dict):  # a list in versions from before
-                named, stored = named["learnt"], named["denied"]
+            stored = json.loads(metadata["items"])
             vectors_NH, weights_N = file.get_tensor("vectors"), file.get_tensor("weights")
+            names = dict(zip(stored["labels"], file.get_tensor("names"), strict=True))
         items = [
             LearntItem(text, target, weight, vector_H, tuple(ids))
             for (text, target, ids), weight, vector_H in zip(
-                named, weights_N.tolist(), vectors_NH, strict=True
+                stored["learnt"], weights_N.tolist(), vectors_NH, strict=True
             )
         ]
         denied = {
             text: {label: tuple(ids) for label, ids in of_text.items()}
-            for text, of_text in stored.items()
+            for text, of_text in stored["denied"].items()
         }
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError):
-        return {}, {}
-    return {item.key: item for item in items}, denied
+        return {}, {}, {}
+    return {item.key: item for item in items}, denied, names
 
 
 def _merge(before: LearntItem, again: LearntItem) -> LearntItem:
@@ -267,7 +274,8 @@ def _merge(before: LearntItem, again: LearntItem) -> LearntItem:
     return replace(before, weight=max(before.weight, again.weight), ids=ids)
 
 
-def _sum(items: Sequence[LearntItem], hidden: int) -> ClassStatistics:
+def sum_items(items: Sequence[LearntItem], hidden: int) -> ClassStatistics:
+    """The statistics of these items, of so many units also where there are none."""
     if not items:
         return ClassStatistics.of(torch.empty(0, hidden), (), ())
     return ClassStatistics.of(

@@ -5,7 +5,8 @@ themselves say where they are not. Whitened by the shrunk covariance of the sums
 number of L-BFGS steps from zero reaches what plain logistic regression needs hundreds for, and the
 outcome is a function of the set of items: neither their order nor the windows they came in matter,
 and without an item it is the fit that never had it. Where the vectors of the items are not all
-kept, or are too many for the time of an update, the head is that of the discriminant analysis.
+kept, or are too many for the time of an update, the head is that of the discriminant analysis. The
+names of the labels are examples too (`label_names.py`).
 
 Source: the generative and the discriminative fit of one linear model, A. Y. Ng and M. I. Jordan,
 "On Discriminative vs. Generative Classifiers", NeurIPS 2001; L-BFGS, D. C. Liu and J. Nocedal,
@@ -23,7 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
+from services.trainer.closed_form.label_names import name_items
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, sum_items
 from services.trainer.closed_form.statistics import (
     TINY,
     ClassStatistics,
@@ -47,10 +49,11 @@ WHITENING: Final = 1e-4
 @torch.no_grad()
 def fit_head(state: ClosedFormState, labels: Sequence[str]) -> nn.Linear:
     """The fitted head as a layer, one row per label; each label must have an item."""
-    items = _items_of(state, labels)
+    items, names = _items_of(state, labels), name_items(state, labels)
+    statistics = state.statistics.plus(sum_items(names, state.hidden))
     if items is None:
-        return build_head(state.statistics, labels)
-    weight_LH, bias_L = _fit(state.statistics, items, labels)
+        return build_head(statistics, labels)
+    weight_LH, bias_L = _fit(statistics, [*items, *names], labels)
     head = nn.Linear(weight_LH.shape[1], len(labels))
     head.weight.copy_(weight_LH)
     head.bias.copy_(bias_L)

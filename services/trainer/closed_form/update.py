@@ -135,6 +135,7 @@ def update(
         raise EmptyDataset(
             "No item has one of the agent's labels or tools: there is nothing to learn from"
         )
+    state = heads.prepare(state, before.encoder, before.card.max_length)
     vectors_NH = embed_new(before.encoder, learnt, before.card.max_length, state)
     changed = learn_items(state, learnt, vectors_NH)
     after = heads.build(before.encoder, before.card, changed)
@@ -167,6 +168,7 @@ def withdraw(
             "without the retracted feedback no label has an item left; train on a dataset, or "
             "send feedback"
         )
+    state = heads.prepare(state, before.encoder, before.card.max_length)
     # Nothing is trained on, so there is no loss: the run must report one.
     metrics = {TRAIN_LOSS: 0.0, LEARNT_ITEMS: 0.0}
     return UpdatedModel(heads.build(before.encoder, before.card, state), state), metrics

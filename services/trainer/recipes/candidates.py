@@ -163,6 +163,7 @@ def fit_closed_form(
     state = state.unlearn(read_retracted(run.dataset))
     texts = [item.input for item in (*items, *negatives)]
     limit = measure_limit(encoder, texts, run.config.max_length, card.max_length if card else 0)
+    state = heads.prepare(state, encoder, limit.max_length)
     vectors_NH = embed_new(encoder, learnt, limit.max_length, state)
     state = learn_items(state, learnt, vectors_NH)
     has_learnt = state.count() > 0 or bool(state.statistics.known(heads.names))
@@ -339,7 +340,7 @@ def _state_under(
         heads, features = LabelHeads(model.card.labels), model.card.features
     targets = frozenset(heads.names)
     known = [item for item in items if item.target in targets]
-    state = ClosedFormState.empty(encoder.feature_size(features))
+    state = heads.prepare(ClosedFormState.empty(encoder.feature_size(features)), encoder, longest)
     state = learn_items(state, known, embed_new(encoder, known, longest, state))
     return learn_negatives(state, negatives, embed_new(encoder, negatives, longest, state), heads)
 

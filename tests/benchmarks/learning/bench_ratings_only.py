@@ -31,6 +31,7 @@ from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import normalise_input
 from services.trainer.closed_form.embedding import FEATURES, learn_items
 from services.trainer.closed_form.heads import LabelHeads
+from services.trainer.closed_form.label_names import embed_names
 from services.trainer.closed_form.learnt_items import ClosedFormState
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
@@ -99,7 +100,9 @@ def _measure(frozen: FrozenVectors, seed: int) -> Outcome:
         taken[intent] += 1
     test = [row for domain in domains for row in domain.test]
     known = [_item(text, intent) for text, intent in first]
-    base = _learn(frozen, ClosedFormState.empty(_width(frozen)), known)
+    empty = ClosedFormState.empty(_width(frozen))
+    named = embed_names(empty, labels, lambda texts: torch.from_numpy(frozen.embed(texts)))
+    base = _learn(frozen, named, known)
     ranked = _ranked(frozen, base, labels, [text for text, _ in answered])
     answers = [best for best, *_ in ranked]
 

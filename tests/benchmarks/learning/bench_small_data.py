@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from services.trainer.closed_form.embedding import FEATURES
+from services.trainer.closed_form.label_names import embed_names
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 from services.trainer.closed_form.logistic_head import fit_head
 from tests.benchmarks.harness import Figure, median
@@ -155,6 +156,7 @@ def _contrastive(chosen: Domain, seed: int, states: LowerStates) -> tuple[float,
     ]
     state = ClosedFormState.empty(vectors_NH.shape[1]).learn(items)
     labels = state.statistics.known(chosen.intents)
+    state = embed_names(state, labels, lambda texts: encoder.embed(texts, MAXIMUM_TOKENS, FEATURES))
     head = fit_head(state, labels)
     seconds = time.perf_counter() - began
     tested_NH = encoder.embed([text for text, _ in chosen.test], MAXIMUM_TOKENS, FEATURES)

@@ -11,6 +11,7 @@ left. Everything is on its defaults, and a smaller withdrawal before warms the c
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,7 @@ def _difference(folder: Path, texts: Sequence[str]) -> float:
             for item, vector_H in zip(items, vectors_NH, strict=True)
         ]
     )
+    fitted = replace(fitted, names=state.names)
     expected: dict[str, Any] = fit_head(fitted, card.labels).state_dict()
     head = load_file(folder / HEAD_FILE)
     # Of a weight's size: the solve for the head is as exact as its covariance is well conditioned.

@@ -21,6 +21,7 @@ from archon_inference.card import Features
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from services.trainer.closed_form.embedding import FEATURES
+from services.trainer.closed_form.label_names import embed_names
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.recipes.run import EncoderConfig
@@ -223,6 +224,7 @@ def own_closed_form(
     ]
     state = ClosedFormState.empty(vectors.shape[1]).learn(items)
     labels = state.statistics.labels
+    state = embed_names(state, labels, lambda texts: torch.from_numpy(frozen.embed(texts)))
     head = fit_head(state, labels)
     answers = {
         domain.name: head(torch.from_numpy(frozen.embed([t for t, _ in domain.test]))).argmax(1)

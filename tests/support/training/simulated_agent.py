@@ -43,6 +43,7 @@ from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import RECENT_VERSIONS, EvaluationReport, Role
 from services.trainer.closed_form.embedding import FEATURES
 from services.trainer.closed_form.heads import LabelHeads
+from services.trainer.closed_form.label_names import embed_names
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
@@ -127,7 +128,8 @@ class SimulatedAgent:
         self._candidates: list[ReferenceCandidate] = []
         self._windows = 0
         self._recent: list[SimulatedModel] = []
-        self._model = SimulatedModel(encoder, ClosedFormState.empty(encoder.size), self._labels)
+        state = embed_names(ClosedFormState.empty(encoder.size), self._labels, encoder.embed)
+        self._model = SimulatedModel(encoder, state, self._labels)
 
     def answers(self, texts: Sequence[str]) -> list[str]:
         """What the deployed version answers."""
