@@ -47,6 +47,10 @@ from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.event_store import EventStore
 from services.gateway.sse.streams import StreamLimiter
 from services.gateway.store import GatewayStore
+from services.gateway.webhooks.addresses import parse_networks
+from services.gateway.webhooks.sender import POLL_SECONDS, WebhookSender
+from services.gateway.webhooks.service import Webhooks
+from services.gateway.webhooks.store import WebhookStore
 from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
@@ -69,9 +73,11 @@ def build_app(settings: Settings) -> Application:
         EventHub(shared.database, events, keep=settings.gateway_recent_events),
     )
     projections = Projections(ProjectionStore(), AuditStore(), events)
-    router = build_router(projections, shared.inbox, api.event_hub, api.known_agents)
+    router = build_router(projections, shared.inbox, api.event_hub, api.known_agents, api.webhooks)
     shared.broker.include_router(router)
-    shared.broker.include_router(build_dead_letter_router(api.dead_letters, api.transactions))
+    shared.broker.include_router(
+        build_dead_letter_router(api.dead_letters, api.transactions, api.webhooks)
+    )
     on_start: list[Callable[[], Awaitable[None]]] = [
         partial(_keep_partitions, settings, shared),
         api.known_agents.load,
@@ -97,7 +103,14 @@ def build_app(settings: Settings) -> Application:
     partitions = Periodic("partitions", 3600.0, partial(_keep_partitions, settings, shared))
     return Application(
         shared,
-        background=[api.feedback_producer, api.event_hub, monitor, pruning, partitions],
+        background=[
+            api.feedback_producer,
+            api.event_hub,
+            monitor,
+            pruning,
+            partitions,
+            _build_webhook_sender(settings, shared),
+        ],
         listeners=[listener],
         on_start=on_start,
     )
@@ -108,6 +121,7 @@ async def _prune(api: GatewayApi) -> None:
         await api.dead_letters.prune(tx)
         await api.idempotency.prune(tx)
         await api.sessions.prune(tx)
+        await api.webhooks.prune(tx)
 
 
 async def _keep_partitions(settings: Settings, shared: ServiceContext) -> None:
@@ -168,8 +182,20 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),
         sessions=Sessions(),
+        webhooks=_build_webhooks(settings, shared),
         read_topics=partial(read_topics, client_arguments(settings), settings.kafka_namespace),
     )
+
+
+def _build_webhooks(settings: Settings, shared: ServiceContext) -> Webhooks:
+    allowed = parse_networks(settings.gateway_webhook_private_networks)
+    return Webhooks(WebhookStore(), shared.audit, shared.clock, allowed)
+
+
+def _build_webhook_sender(settings: Settings, shared: ServiceContext) -> Periodic:
+    allowed = parse_networks(settings.gateway_webhook_private_networks)
+    sender = WebhookSender(shared.database, WebhookStore(), shared.clock, allowed)
+    return Periodic("webhooks", POLL_SECONDS, sender.run_once)
 
 
 def _build_mac(settings: Settings) -> GatewayMac | None:

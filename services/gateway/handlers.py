@@ -16,22 +16,32 @@ from services.gateway.read_models.projections import (
 )
 from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.events import to_streamed_event
+from services.gateway.webhooks.service import Webhooks
 from shared.kafka.broker import Router, new_router, raw_subscription, subscription
 from shared.messaging.inbox import Inbox
 from shared.messaging.messages import Message, RawRecord
+from shared.postgres.database import Tx
 
 SERVICE = "gateway"
 
 
 def build_router(
-    projections: Projections, inbox: Inbox, event_hub: EventHub, known_agents: KnownAgents
+    projections: Projections,
+    inbox: Inbox,
+    event_hub: EventHub,
+    known_agents: KnownAgents,
+    webhooks: Webhooks,
 ) -> Router:
-    """Events into read models; committed events also go to the open streams."""
+    """Events into read models and webhooks; committed events also go to the open streams."""
     router = new_router()
     events = subscription(router, SERVICE, *PROJECTED_TOPICS)
 
+    async def record(tx: Tx, message: Message[Contract]) -> None:
+        await projections.project(tx, message)
+        await webhooks.enqueue(tx, message)
+
     async def project(message: Message[Contract]) -> None:
-        await inbox.run_once(message, projections.project)
+        await inbox.run_once(message, record)
         if isinstance(message.body, AgentConfigured):
             known_agents.add(message.body.tenant_id, message.body.agent_id)
         # After the commit: a stream must not show what may still be rolled back.
@@ -43,7 +53,9 @@ def build_router(
     return router
 
 
-def build_dead_letter_router(dead_letters: DeadLetterService, transactions: Transactions) -> Router:
+def build_dead_letter_router(
+    dead_letters: DeadLetterService, transactions: Transactions, webhooks: Webhooks
+) -> Router:
     """Dead letters, read raw: they are whatever a service could not read."""
     router = new_router()
     letters = raw_subscription(router, SERVICE, *DEAD_LETTER_TOPICS, group_suffix="dead-letters")
@@ -52,5 +64,6 @@ def build_dead_letter_router(dead_letters: DeadLetterService, transactions: Tran
     async def store_letter(record: RawRecord) -> None:
         async with transactions.across_tenants() as tx:
             await dead_letters.add(tx, record)
+            await webhooks.enqueue_letter(tx, record)
 
     return router

@@ -115,6 +115,11 @@ class Settings(ServiceSettings):
     gateway_recent_events: int = Field(
         default=10_000, ge=100, description="Events kept for streams that resume."
     )
+    gateway_webhook_private_networks: str = Field(
+        default="",
+        description="Networks that are not public and that webhooks may reach all the same, such "
+        "as 10.0.0.0/8, by commas; http is allowed there.",
+    )
     gateway_streams_per_key: int = Field(
         default=20, ge=0, description="Event streams that one API key may have open; 0: no limit."
     )

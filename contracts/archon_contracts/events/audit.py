@@ -33,6 +33,8 @@ class AuditAction(StrEnum):
     DEAD_LETTER_REPLAYED = "dead_letter_replayed"
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
+    WEBHOOK_CREATED = "webhook_created"
+    WEBHOOK_REMOVED = "webhook_removed"
 
 
 class AuditChange(ValueObject):

@@ -368,6 +368,21 @@ export interface DeadLetterView {
   replayed_at: string | null;
 }
 
+/** One request to a webhook: what became of it so far. */
+export interface DeliveryView {
+  /** `webhook-id` of the request, in every attempt. */
+  delivery_id: string;
+  event: string;
+  /** pending, delivered or failed. */
+  state: string;
+  attempts: number;
+  /** The status of the last answer, or why there was none. */
+  outcome: string;
+  created_at: string;
+  ended_at?: string | null;
+  next_attempt_at?: string | null;
+}
+
 /** Reason for a deployment. */
 export interface DeployRequest {
   reason: string;
@@ -900,6 +915,16 @@ export interface NewKey {
   key: string;
 }
 
+/** A new webhook with its secret, which no later answer shows. */
+export interface NewWebhook {
+  webhook_id: string;
+  url: string;
+  events: string[];
+  agents?: string[] | null;
+  created_at: string;
+  secret: string;
+}
+
 export interface Page_AgentView_ {
   items: AgentView[];
   /** Pass it as `cursor` for the next page; absent: this is the last. */
@@ -914,6 +939,12 @@ export interface Page_AuditEntryView_ {
 
 export interface Page_DeadLetterView_ {
   items: DeadLetterView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_DeliveryView_ {
+  items: DeliveryView[];
   /** Pass it as `cursor` for the next page; absent: this is the last. */
   next_cursor?: string | null;
 }
@@ -944,6 +975,12 @@ export interface Page_KeyView_ {
 
 export interface Page_ModelView_ {
   items: ModelView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_WebhookView_ {
+  items: WebhookView[];
   /** Pass it as `cursor` for the next page; absent: this is the last. */
   next_cursor?: string | null;
 }
@@ -1661,6 +1698,28 @@ export interface VersionBenchmark {
   latencySeconds: number | null;
 }
 
+/** A kind of event that a webhook may ask for. */
+export type WebhookEvent = "deployment" | "rejection" | "regression" | "dead_letter";
+
+/** An address to send events to. */
+export interface WebhookRequest {
+  /** https; http only to networks that the operator allows. */
+  url: string;
+  /** deployment, rejection, regression; dead_letter for keys with `operate`. */
+  events: WebhookEvent[];
+  /** Only of these agents; absent: of all. */
+  agents?: string[] | null;
+}
+
+/** A webhook without its secret. */
+export interface WebhookView {
+  webhook_id: string;
+  url: string;
+  events: string[];
+  agents?: string[] | null;
+  created_at: string;
+}
+
 /** Every request by its method and path. */
 export interface Operations {
   /** One event, an array, or `{"events": [...]}`; all are accepted or none. */
@@ -2354,5 +2413,33 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: unknown;
+  };
+  /** Send events to an address from now on. The secret is only in this answer. */
+  'POST /v1/webhooks': {
+    path: {};
+    query: {};
+    body: WebhookRequest;
+    answer: NewWebhook;
+  };
+  /** The tenant's webhooks, newest first, without their secrets. */
+  'GET /v1/webhooks': {
+    path: {};
+    query: { limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_WebhookView_;
+  };
+  /** What was sent to a webhook, newest first, and what it answered. */
+  'GET /v1/webhooks/{webhook_id}/deliveries': {
+    path: { webhook_id: string };
+    query: { limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_DeliveryView_;
+  };
+  /** Remove a webhook; what it has not been sent yet is not sent. */
+  'POST /v1/webhooks/{webhook_id}/remove': {
+    path: { webhook_id: string };
+    query: {};
+    body: undefined;
+    answer: Record<string, string>;
   };
 }

@@ -23,9 +23,9 @@ from services.gateway.routes import (
     keys,
     models,
     reports,
-    sign_in_links,
     status,
     telemetry,
+    webhooks,
 )
 from services.gateway.routes.dependencies import GatewayApi
 
@@ -42,9 +42,9 @@ RESOURCES = (
     dead_letters,
     audit,
     keys,
-    sign_in_links,
     status,
     telemetry,
+    webhooks,
 )
 
 

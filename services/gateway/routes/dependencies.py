@@ -45,6 +45,7 @@ from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.streams import StreamLimiter
+from services.gateway.webhooks.service import Webhooks
 from shared.artifacts.store import ArtifactStore
 from shared.kafka.topic_admin import TopicStatus
 from shared.ports import Clock
@@ -88,6 +89,7 @@ class GatewayApi:
     model_commands: ModelCommands
     reports: RunReports
     sessions: Sessions
+    webhooks: Webhooks
     read_topics: Callable[[], Awaitable[list[TopicStatus]]]
 
     def require_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:

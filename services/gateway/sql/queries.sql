@@ -877,3 +877,64 @@ SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::flo
 FROM (
     SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY shard, id LIMIT :limit
 ) waiting;
+
+-- name: insert_webhook(webhook_id, tenant_id, url, events, agents, secret)!
+INSERT INTO webhooks (webhook_id, tenant_id, url, events, agents, secret)
+VALUES (:webhook_id, :tenant_id, :url, :events, :agents, :secret)
+ON CONFLICT (webhook_id) DO NOTHING;
+
+-- name: webhooks(tenant_id, webhook_id, limit, offset)
+-- Newest first, one or all of a tenant's; never the secret.
+SELECT webhook_id, url, events, agents, created_at
+FROM webhooks
+WHERE tenant_id = :tenant_id AND (:webhook_id::uuid IS NULL OR webhook_id = :webhook_id)
+ORDER BY created_at DESC, webhook_id
+LIMIT :limit OFFSET :offset;
+
+-- name: count_webhooks(tenant_id)$
+SELECT count(*) FROM webhooks WHERE tenant_id = :tenant_id;
+
+-- name: delete_webhook(tenant_id, webhook_id)!
+DELETE FROM webhooks WHERE tenant_id = :tenant_id AND webhook_id = :webhook_id;
+
+-- name: insert_webhook_deliveries(tenant_id, agent_id, kind, event, event_id, payload)!
+-- Each webhook of the tenant that wants this kind of event, of this agent. Its id derives from the
+-- event's, so that an event that is projected again is not sent again.
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, tenant_id, event, payload)
+SELECT md5(webhook_id::text || :event_id::text)::uuid, webhook_id, tenant_id, :event, :payload
+FROM webhooks
+WHERE tenant_id = :tenant_id AND :kind = ANY (events)
+  AND (agents IS NULL OR :agent_id = ANY (agents))
+ON CONFLICT (delivery_id) DO NOTHING;
+
+-- name: lease_webhook_deliveries(limit, seconds)
+-- Several gateways send beside each other: what one has leased is due again only after the lease.
+UPDATE webhook_deliveries d
+SET due_at = now() + make_interval(secs => :seconds), attempts = d.attempts + 1
+FROM (
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE state = 'pending' AND due_at <= now()
+    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+) due, webhooks w
+WHERE d.delivery_id = due.delivery_id AND w.webhook_id = d.webhook_id
+RETURNING d.delivery_id, d.payload, d.attempts, d.created_at, w.url, w.secret;
+
+-- name: record_webhook_delivery(delivery_id, attempts, state, outcome, retry_seconds)!
+-- Only of the attempt that was leased: a later one has its own outcome.
+UPDATE webhook_deliveries
+SET state = :state, outcome = :outcome,
+    due_at = now() + make_interval(secs => :retry_seconds),
+    ended_at = CASE WHEN :state <> 'pending' THEN now() END
+WHERE delivery_id = :delivery_id AND attempts = :attempts AND state = 'pending';
+
+-- name: webhook_deliveries(tenant_id, webhook_id, limit, offset)
+SELECT delivery_id, event, state, attempts, outcome, created_at, ended_at,
+       CASE WHEN state = 'pending' THEN due_at END AS next_attempt_at
+FROM webhook_deliveries
+WHERE tenant_id = :tenant_id AND webhook_id = :webhook_id
+ORDER BY created_at DESC, delivery_id
+LIMIT :limit OFFSET :offset;
+
+-- name: prune_webhook_deliveries(days)!
+DELETE FROM webhook_deliveries
+WHERE state <> 'pending' AND ended_at < now() - make_interval(days => :days);

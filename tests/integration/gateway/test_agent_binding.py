@@ -100,6 +100,10 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/keys", {"name": "n", "scopes": ["read"]}, 403),
     ("POST", "/v1/keys/{free_key}/revoke", None, 404),
     # Not of one agent: such keys are refused whatever they name.
+    ("GET", "/v1/webhooks", None, 403),
+    ("POST", "/v1/webhooks", {"url": "https://a.example/", "events": ["deployment"]}, 403),
+    ("GET", "/v1/webhooks/{job}/deliveries", None, 403),
+    ("POST", "/v1/webhooks/{job}/remove", None, 403),
     ("GET", "/v1/status", None, 403),
     ("GET", "/v1/audit/verify", None, 403),
     ("GET", "/v1/dead-letters", None, 403),

@@ -138,6 +138,8 @@ TRIED_ELSEWHERE = {
     *(("GET", "/v1/audit"), ("GET", "/v1/audit/verify")),  # test_audit.py
     *(("GET", "/v1/keys"), ("POST", "/v1/keys"), ("POST", "/v1/keys/{}/revoke")),  # test_keys.py
     ("POST", "/v1/sign-in-links"),  # dashboard/test_sessions.py
+    *(("GET", "/v1/webhooks"), ("POST", "/v1/webhooks")),  # webhooks/, as the next two
+    *(("GET", "/v1/webhooks/{}/deliveries"), ("POST", "/v1/webhooks/{}/remove")),
 }
 FOR_OPERATORS = "/v1/dead-letters"
 """A scope of its own looks across tenants; who lacks it is refused, see test_outages.py."""

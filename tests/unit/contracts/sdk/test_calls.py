@@ -87,6 +87,12 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "revoke": ((ID,), {}),
         "sign_in_link": ((), {}),
     },
+    "webhooks": {
+        "create": (("https://example.org/hook",), {"events": ["deployment"]}),
+        "list": ((), {}),
+        "deliveries": ((ID,), {}),
+        "remove": ((ID,), {}),
+    },
     "audit": {"list": ((), {"agent_id": "a"}), "verify": ((), {})},
     "dead_letters": {"list": ((), {}), "get": (("l",), {}), "replay": (("l",), {})},
 }

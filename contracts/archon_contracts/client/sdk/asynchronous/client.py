@@ -27,6 +27,7 @@ from archon_contracts.client.sdk.asynchronous.operations import (
     AsyncAuditApi,
     AsyncDeadLettersApi,
     AsyncKeysApi,
+    AsyncWebhooksApi,
 )
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
 from archon_contracts.client.sdk.calls import api_path, function_call, read_call, to_camel_case
@@ -78,6 +79,7 @@ class AsyncArchon:
         self.keys = AsyncKeysApi(self._transport)
         self.audit = AsyncAuditApi(self._transport)
         self.dead_letters = AsyncDeadLettersApi(self._transport)
+        self.webhooks = AsyncWebhooksApi(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Keys, the audit trail, dead letters."""
+"""Keys, the audit trail, dead letters, webhooks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from uuid import UUID
 from archon_contracts.client.sdk.answers.audit import AuditEntryInfo, AuditVerificationInfo
 from archon_contracts.client.sdk.answers.dead_letters import DeadLetterDetailInfo, DeadLetterInfo
 from archon_contracts.client.sdk.answers.keys import KeyInfo, NewKeyInfo, SignInLinkInfo
+from archon_contracts.client.sdk.answers.webhooks import (
+    DeliveryInfo,
+    NewWebhookInfo,
+    WebhookInfo,
+)
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
 from archon_contracts.client.sdk.calls import api_path, read_call, write_call
 
@@ -101,4 +106,39 @@ class AsyncDeadLettersApi:
     async def replay(self, letter_id: str) -> None:
         """Publish the original bytes and headers to the original topic again."""
         call = write_call(api_path("dead-letters", letter_id, "replay"))
+        await self._transport.send(call, dict[str, Any])
+
+
+class AsyncWebhooksApi:
+    """Addresses that are sent events; needs the scope `admin`."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self, url: str, *, events: Iterable[str], agents: Iterable[str] | None = None
+    ) -> NewWebhookInfo:
+        """Send `deployment`, `rejection` or `regression` events to an address; the secret that
+        signs them is only in this answer."""
+        body = {
+            "url": url,
+            "events": sorted(events),
+            "agents": None if agents is None else sorted(agents),
+        }
+        return await self._transport.send(write_call(api_path("webhooks"), body), NewWebhookInfo)
+
+    async def list(self, *, limit: int | None = 100) -> List[WebhookInfo]:
+        """The tenant's webhooks, newest first."""
+        return await self._transport.items(api_path("webhooks"), WebhookInfo, limit=limit)
+
+    async def deliveries(
+        self, webhook_id: UUID | str, *, limit: int | None = 100
+    ) -> List[DeliveryInfo]:
+        """What was sent to a webhook, newest first, and what it answered."""
+        path = api_path("webhooks", webhook_id, "deliveries")
+        return await self._transport.items(path, DeliveryInfo, limit=limit)
+
+    async def remove(self, webhook_id: UUID | str) -> None:
+        """Remove a webhook."""
+        call = write_call(api_path("webhooks", webhook_id, "remove"))
         await self._transport.send(call, dict[str, Any])

@@ -34,6 +34,7 @@ from archon_contracts.client.sdk.synchronous.operations import (
     AuditApi,
     DeadLettersApi,
     KeysApi,
+    WebhooksApi,
 )
 from archon_contracts.client.sdk.synchronous.transport import Transport
 from archon_contracts.traffic_classes import TrafficClass
@@ -81,6 +82,7 @@ class Archon:
         self.keys = KeysApi(self._transport)
         self.audit = AuditApi(self._transport)
         self.dead_letters = DeadLettersApi(self._transport)
+        self.webhooks = WebhooksApi(self._transport)
 
     def __enter__(self) -> Self:
         return self

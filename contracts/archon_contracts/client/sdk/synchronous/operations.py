@@ -1,4 +1,4 @@
-"""Keys, the audit trail, dead letters.
+"""Keys, the audit trail, dead letters, webhooks.
 
 Written by `python -m tests.reference` from the asynchronous client; do not edit.
 """
@@ -14,6 +14,11 @@ from uuid import UUID
 from archon_contracts.client.sdk.answers.audit import AuditEntryInfo, AuditVerificationInfo
 from archon_contracts.client.sdk.answers.dead_letters import DeadLetterDetailInfo, DeadLetterInfo
 from archon_contracts.client.sdk.answers.keys import KeyInfo, NewKeyInfo, SignInLinkInfo
+from archon_contracts.client.sdk.answers.webhooks import (
+    DeliveryInfo,
+    NewWebhookInfo,
+    WebhookInfo,
+)
 from archon_contracts.client.sdk.calls import api_path, read_call, write_call
 from archon_contracts.client.sdk.synchronous.transport import Transport
 
@@ -102,4 +107,37 @@ class DeadLettersApi:
     def replay(self, letter_id: str) -> None:
         """Publish the original bytes and headers to the original topic again."""
         call = write_call(api_path("dead-letters", letter_id, "replay"))
+        self._transport.send(call, dict[str, Any])
+
+
+class WebhooksApi:
+    """Addresses that are sent events; needs the scope `admin`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self, url: str, *, events: Iterable[str], agents: Iterable[str] | None = None
+    ) -> NewWebhookInfo:
+        """Send `deployment`, `rejection` or `regression` events to an address; the secret that
+        signs them is only in this answer."""
+        body = {
+            "url": url,
+            "events": sorted(events),
+            "agents": None if agents is None else sorted(agents),
+        }
+        return self._transport.send(write_call(api_path("webhooks"), body), NewWebhookInfo)
+
+    def list(self, *, limit: int | None = 100) -> List[WebhookInfo]:
+        """The tenant's webhooks, newest first."""
+        return self._transport.items(api_path("webhooks"), WebhookInfo, limit=limit)
+
+    def deliveries(self, webhook_id: UUID | str, *, limit: int | None = 100) -> List[DeliveryInfo]:
+        """What was sent to a webhook, newest first, and what it answered."""
+        path = api_path("webhooks", webhook_id, "deliveries")
+        return self._transport.items(path, DeliveryInfo, limit=limit)
+
+    def remove(self, webhook_id: UUID | str) -> None:
+        """Remove a webhook."""
+        call = write_call(api_path("webhooks", webhook_id, "remove"))
         self._transport.send(call, dict[str, Any])

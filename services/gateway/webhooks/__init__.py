@@ -1,0 +1,1 @@
+"""Webhooks: requests to addresses of tenants when something of theirs happens."""
