@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archon_contracts.base import ValueObject
+from archon_contracts.base import Identifier, ValueObject
 from archon_contracts.rules.bounds import at_most
 from archon_contracts.rules.numbers import (
     Count,
@@ -116,6 +116,23 @@ class TrainingConfig(ValueObject):
         default=None,
         description="Time for repeats of a fine-tuning with other seeds, from which the noise "
         "floor of the gate comes [s]. Classifiers and selectors; absent or 0: none.",
+    )
+    rewards: dict[Identifier, Proportion] | None = Field(
+        default=None,
+        max_length=20,
+        description="What reinforcement learns from: rewards by name, with their weights. Absent: "
+        "of generators exact and valid (0.2).",
+    )
+    group_size: Annotated[PositiveCount, at_most(256)] | None = Field(
+        default=None, ge=2, description="Answers of a generator sampled for each prompt of a step."
+    )
+    sampling_temperature: Number | None = Field(
+        default=None, gt=0, le=10, description="Of answers that are sampled; absent: 1."
+    )
+    supervised_steps: Count | None = Field(
+        default=None,
+        description="Supervised steps before the reinforcement of a generator whose model earns "
+        "no reward yet.",
     )
     seed: Integer | None = Field(default=None, ge=0, le=2**31 - 1, description="Absent: 0.")
 

@@ -1347,6 +1347,14 @@ export interface StrictTrainingConfig {
   search_seconds?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeat_seconds?: number | null;
+  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2). */
+  rewards?: Record<string, unknown> | null;
+  /** Answers of a generator sampled for each prompt of a step. */
+  group_size?: number | null;
+  /** Of answers that are sampled; absent: 1. */
+  sampling_temperature?: number | null;
+  /** Supervised steps before the reinforcement of a generator whose model earns no reward yet. */
+  supervised_steps?: number | null;
   /** Absent: 0. */
   seed?: number | null;
 }
@@ -1508,6 +1516,14 @@ export interface TrainConfigRequest {
   searchSeconds?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeatSeconds?: number | null;
+  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2). */
+  rewards?: Record<string, unknown> | null;
+  /** Answers of a generator sampled for each prompt of a step. */
+  groupSize?: number | null;
+  /** Of answers that are sampled; absent: 1. */
+  samplingTemperature?: number | null;
+  /** Supervised steps before the reinforcement of a generator whose model earns no reward yet. */
+  supervisedSteps?: number | null;
   /** Absent: 0. */
   seed?: number | null;
   method: TrainingMethod;
@@ -1556,6 +1572,14 @@ export interface TrainingConfig {
   search_seconds?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeat_seconds?: number | null;
+  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2). */
+  rewards?: Record<string, unknown> | null;
+  /** Answers of a generator sampled for each prompt of a step. */
+  group_size?: number | null;
+  /** Of answers that are sampled; absent: 1. */
+  sampling_temperature?: number | null;
+  /** Supervised steps before the reinforcement of a generator whose model earns no reward yet. */
+  supervised_steps?: number | null;
   /** Absent: 0. */
   seed?: number | null;
 }

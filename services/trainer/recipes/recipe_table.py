@@ -57,6 +57,12 @@ def _train_preference(run: TrainingRun[GeneratorConfig], report: Report) -> Trai
     return train(run, report)
 
 
+def _train_reinforcement(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
+    from services.trainer.recipes.generators.reinforcement import train
+
+    return train(run, report)
+
+
 MINIMUM_STEPS: Final = 60
 """Of a classifier's fine-tuning, where epochs of few items are fewer steps (decision 98)."""
 
@@ -109,6 +115,11 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
         TrainingRun[GeneratorConfig],
         {"epochs": 1, "batch_size": 4, "learning_rate": 1e-4, "max_length": 512},
         _train_preference,
+    ),
+    (AgentKind.GENERATOR, TrainingMethod.REINFORCEMENT): Recipe(
+        TrainingRun[GeneratorConfig],
+        {"epochs": 1, "batch_size": 4, "learning_rate": 2e-4, "max_length": 512},
+        _train_reinforcement,
     ),
 }
 

@@ -126,6 +126,18 @@ class GeneratorConfig(RunConfig):
     preference_beta: float | None = Field(
         default=None, gt=0, le=100, description="Scale of the loss; absent: 0.1, of simpo 2."
     )
+    rewards: dict[str, float] = Field(
+        default_factory=dict, description="Weights of the rewards that reinforcement learns from."
+    )
+    group_size: int = Field(
+        default=8, ge=2, le=256, description="Answers sampled for each prompt of a step."
+    )
+    sampling_temperature: float = Field(
+        default=1.0, gt=0, le=10, description="Of the sampled answers."
+    )
+    supervised_steps: int = Field(
+        default=0, ge=0, description="Supervised steps before reinforcement; 0: none."
+    )
 
 
 # Covariant: what works for every encoder's run takes a selector's too. Runs are frozen, so it is

@@ -1,4 +1,4 @@
-"""Greedy decoding of a batch: the likeliest token each time, to the end token or the line's end.
+"""Decoding of a batch, greedy or at random, to the end token or the end of the line.
 
 Shape suffixes: B texts, T tokens, V tokens of the vocabulary.
 """
@@ -62,30 +62,81 @@ def complete(
     stop_at_line_end: bool,
 ) -> list[tuple[str, float]]:
     """Each prompt's answer, and the geometric mean of its tokens' probabilities (0 to 1)."""
-    ids_BT, mask_BT = pad_left(prompts, int(cast("int", tokenizer.pad_token_id)))
-    ids_BT, mask_BT = ids_BT.to(model.device), mask_BT.to(model.device)
-    start, confidence = ids_BT.shape[1], _Confidence()
-    ends = _AnswerEnds(tokenizer, start, read_end_tokens(model, tokenizer), stop_at_line_end)
-    generate = cast("Callable[..., Tensor]", model.generate)
-    output_BT = generate(
-        input_ids=ids_BT,
-        attention_mask=mask_BT,
+    confidence = _Confidence()
+    answers = _generate(
+        model,
+        tokenizer,
+        prompts,
+        stop_at_line_end,
         max_new_tokens=max_new_tokens,
         do_sample=False,
         logits_processor=LogitsProcessorList([confidence]),
-        stopping_criteria=StoppingCriteriaList([ends]),
     )
-    new_BT = output_BT[:, start:]
     steps_BT = torch.stack(confidence.steps, dim=1)
-    answers = []
-    for row, (new_T, steps_T) in enumerate(zip(new_BT, steps_BT, strict=True)):
-        # With the token that ended the answer, and without the padding behind it.
-        length = ends.lengths.get(row, len(new_T))
-        text = str(tokenizer.decode(new_T[:length], skip_special_tokens=True)).strip()
-        if stop_at_line_end:
-            text = text.split("\n", 1)[0].strip()
-        answers.append((text, float(steps_T[:length].mean().exp())))
-    return answers
+    return [
+        (
+            read_answer(tokenizer, ids, stop_at_line_end=stop_at_line_end),
+            float(steps_T[: len(ids)].mean().exp()),
+        )
+        for ids, steps_T in zip(answers, steps_BT, strict=True)
+    ]
+
+
+@torch.no_grad()
+def sample(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    stop_at_line_end: bool,
+    temperature: float,
+    count: int,
+) -> list[list[int]]:
+    """Tokens of so many random answers to each prompt, those of one prompt side by side."""
+    return _generate(
+        model,
+        tokenizer,
+        prompts,
+        stop_at_line_end,
+        max_new_tokens=max_new_tokens,
+        do_sample=True,
+        # Every token is possible: an answer's probability is that of the model.
+        top_k=0,
+        top_p=1.0,
+        temperature=temperature,
+        num_return_sequences=count,
+    )
+
+
+def read_answer(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], *, stop_at_line_end: bool
+) -> str:
+    """The answer that these tokens are."""
+    text = str(tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+    return text.split("\n", 1)[0].strip() if stop_at_line_end else text
+
+
+def _generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    stop_at_line_end: bool,
+    **how: object,
+) -> list[list[int]]:
+    """New tokens of each answer: with the one that ended it, without the padding behind it."""
+    ids_BT, mask_BT = pad_left(prompts, int(cast("int", tokenizer.pad_token_id)))
+    start = ids_BT.shape[1]
+    ends = _AnswerEnds(tokenizer, start, read_end_tokens(model, tokenizer), stop_at_line_end)
+    generate = cast("Callable[..., Tensor]", model.generate)
+    output_BT = generate(
+        input_ids=ids_BT.to(model.device),
+        attention_mask=mask_BT.to(model.device),
+        stopping_criteria=StoppingCriteriaList([ends]),
+        **how,
+    )
+    new = [row.tolist() for row in output_BT[:, start:]]
+    return [ids[: ends.lengths.get(row, len(ids))] for row, ids in enumerate(new)]
 
 
 def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:

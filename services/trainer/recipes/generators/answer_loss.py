@@ -16,7 +16,9 @@ from archon_inference.encoder import length_batches
 from services.trainer.recipes.generators.examples import IGNORED, Example, ExampleCollator
 
 
-def answer_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+def answer_losses(
+    model: nn.Module, batch: Mapping[str, Tensor], temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """The summed cross-entropy of each item's answer [nats, B], and its number of tokens [B]."""
     labels_BK, mask_BT = batch["labels"], batch["attention_mask"]
     # What stands under the mask has position 0; attention passes over it.
@@ -29,7 +31,7 @@ def answer_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor
         # One more: the logits of a position are of the token that follows.
         logits_to_keep=labels_BK.shape[1] + 1,
     )
-    logits_BKV = output.logits[:, :-1].float()
+    logits_BKV = output.logits[:, :-1].float() / temperature
     losses_BK = cross_entropy(
         logits_BKV.transpose(1, 2), labels_BK, ignore_index=IGNORED, reduction="none"
     )

@@ -5,6 +5,8 @@ Written by `python -m tests.reference` from the OpenAPI document; do not edit.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from archon_contracts.client.sdk.answers.base import ApiAnswer
@@ -236,6 +238,22 @@ class TrainingConfigInfo(ApiAnswer):
         default=None,
         description="Time for repeats of a fine-tuning with other seeds, from which the noise "
         "floor of the gate comes [s]. Classifiers and selectors; absent or 0: none.",
+    )
+    rewards: dict[str, Any] | None = Field(
+        default=None,
+        description="What reinforcement learns from: rewards by name, with their weights. Absent: "
+        "of generators exact and valid (0.2).",
+    )
+    group_size: int | None = Field(
+        default=None, description="Answers of a generator sampled for each prompt of a step."
+    )
+    sampling_temperature: float | None = Field(
+        default=None, description="Of answers that are sampled; absent: 1."
+    )
+    supervised_steps: int | None = Field(
+        default=None,
+        description="Supervised steps before the reinforcement of a generator whose model earns "
+        "no reward yet.",
     )
     seed: int | None = Field(default=None, description="Absent: 0.")
 
