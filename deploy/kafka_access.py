@@ -66,7 +66,7 @@ WRITERS: Final[dict[Topic, tuple[str, ...]]] = {
     topics.DATASETS: ("data_prep", "synthetic_generator"),
     topics.TRAINING: ("trainer",),
     topics.METRICS: ("trainer",),
-    topics.EVALUATIONS: ("evaluator", "registry"),
+    topics.EVALUATIONS: ("coordinator", "evaluator", "registry"),
     topics.MODELS: ("registry",),
     topics.AGENT_CONFIGURATIONS: ("registry",),
     topics.WORKERS: ("trainer",),

@@ -19,6 +19,8 @@ from services.coordinator.jobs.source_work import PUBLISH_SOURCES
 from services.coordinator.jobs.spans import SpanWriter
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.log_export.service import EXPORT_LOGS, LogExport
+from services.coordinator.log_export.store import LogStore
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
 from services.coordinator.retraining.fast_path import FastPath
@@ -59,6 +61,7 @@ class CoordinatorComponents:
     sweeper: Sweeper
     pruner: RetentionJob
     source_worker: SourceWorker
+    log_export: LogExport
 
 
 def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorComponents:
@@ -105,6 +108,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
             keep=timedelta(days=settings.interaction_days),
         ),
         source_worker=SourceWorker(jobs, publisher, shared.work, corrections),
+        log_export=LogExport(LogStore(), shared.artifacts, shared.work, outbox),
     )
 
 
@@ -159,6 +163,7 @@ def build_app(settings: Settings) -> Application:
             components.requests,
             components.consumer,
             shared.inbox,
+            log_export=components.log_export,
             feedback_batch=batch,
         )
     )
@@ -169,6 +174,8 @@ def build_app(settings: Settings) -> Application:
             Periodic("sweeper", settings.sweep_seconds, components.sweeper.sweep),
             Periodic("retention", HOUR, components.pruner.prune),
             shared.worker({PUBLISH_SOURCES: components.source_worker}, slots=SOURCE_SLOTS),
+            # A slot of their own: what people look at must not hold up a job.
+            shared.worker({EXPORT_LOGS: components.log_export}, slots=1),
         ],
         on_start=[relax_garbage_collector],
     )

@@ -10,6 +10,7 @@ PermanentError
 ├── NotVouchedFor       what needs the gateway's proof, without it
 ├── FixedByDeployment   another kind or base model than the deployed version has
 ├── ProfileMismatch     a profile for another agent than the command's
+├── NothingLogged       a period in which an agent reported nothing
 ├── NothingToLearn      a job whose sources hold no item
 └── FactMissing         a job in a state that an earlier stage's answer is missing for
 """
@@ -51,6 +52,10 @@ class ProfileMismatch(PermanentError):
 
 class NothingToLearn(PermanentError):
     """A job whose sources hold no item."""
+
+
+class NothingLogged(PermanentError):
+    """A period in which an agent reported nothing to analyse."""
 
 
 class FactMissing(PermanentError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import CancelJob, ConfigureAgent, ReturnFeedback
+from archon_contracts.commands import AnalyzeLogs, CancelJob, ConfigureAgent, ReturnFeedback
 from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
@@ -24,6 +24,7 @@ from archon_contracts.events import (
 )
 from services.coordinator.agents import AgentService
 from services.coordinator.feedback.consumer import FeedbackConsumer
+from services.coordinator.log_export.service import LogExport
 from services.coordinator.requests import RequestService
 from services.coordinator.service import JobService
 from shared.kafka.broker import Router, new_router, raw_subscription, subscription
@@ -41,6 +42,7 @@ def build_router(
     consumer: FeedbackConsumer,
     inbox: Inbox,
     *,
+    log_export: LogExport,
     feedback_batch: int,
 ) -> Router:
     """One handler per message; each commits its effect with its inbox row."""
@@ -60,6 +62,7 @@ def build_router(
     )
     _on_agents(messages, agents, inbox)
     _on_requests(messages, requests, inbox)
+    _on_log_analyses(messages, log_export, inbox)
     _on_preparation(messages, jobs, inbox)
     _on_training(messages, jobs, inbox)
     _on_models(messages, jobs, inbox)
@@ -98,6 +101,12 @@ def _on_requests(messages: Subscription, requests: RequestService, inbox: Inbox)
     @messages.on(ReturnFeedback)
     async def return_feedback(message: Message[ReturnFeedback]) -> None:
         await inbox.run_once(message, requests.return_feedback)
+
+
+def _on_log_analyses(messages: Subscription, log_export: LogExport, inbox: Inbox) -> None:
+    @messages.on(AnalyzeLogs)
+    async def analyze_logs(message: Message[AnalyzeLogs]) -> None:
+        await inbox.run_once(message, log_export.accept)
 
 
 def _on_preparation(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:

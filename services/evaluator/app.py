@@ -6,8 +6,16 @@ from typing import Any
 
 from services.evaluator.benchmarks.worker import BenchmarkWorker
 from services.evaluator.child import FORK_SERVER_MODULES
+from services.evaluator.domain import GraderEndpoint
 from services.evaluator.handlers import build_router
-from services.evaluator.service import BENCHMARK_KIND, UPDATE_KIND, WORK_KIND, EvaluatorService
+from services.evaluator.log_analysis.worker import LogAnalysisWorker
+from services.evaluator.service import (
+    ANALYSIS_KIND,
+    BENCHMARK_KIND,
+    UPDATE_KIND,
+    WORK_KIND,
+    EvaluatorService,
+)
 from services.evaluator.settings import Settings
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker, UpdateEvaluationWorker
@@ -55,6 +63,16 @@ def build_app(settings: Settings) -> Application:
         clock=shared.clock,
         threads=settings.evaluator_threads,
         device=settings.evaluator_device,
+        replies=store,
+        grader=_build_grader(settings),
+    )
+    analyses = LogAnalysisWorker(
+        children=children,
+        artifacts=shared.artifacts,
+        queue=shared.work,
+        outbox=shared.outbox,
+        clock=shared.clock,
+        threads=settings.evaluator_threads,
     )
     return Application(
         shared,
@@ -63,6 +81,17 @@ def build_app(settings: Settings) -> Application:
         background=[
             shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots),
             shared.worker({UPDATE_KIND: updates}, slots=1),
-            shared.worker({BENCHMARK_KIND: benchmarks}, slots=1),
+            # One lane: both are for people to look at, and each takes all threads of a child.
+            shared.worker({BENCHMARK_KIND: benchmarks, ANALYSIS_KIND: analyses}, slots=1),
         ],
+    )
+
+
+def _build_grader(settings: Settings) -> GraderEndpoint | None:
+    if not settings.evaluator_grader_url:
+        return None
+    return GraderEndpoint(
+        settings.evaluator_grader_url,
+        settings.evaluator_grader_model,
+        settings.evaluator_grader_api_key.get_secret_value(),
     )

@@ -6,6 +6,7 @@
         ├── SuiteInvalid      a line of the suite is not an item
         ├── MetricInvalid     an entry point names no metric
         ├── AgentUnusable     what should be evaluated cannot be asked
+        ├── NothingToAnalyse  a log has no interaction to read
         ├── NothingToCompare  the command names no model to stand beside the candidate
         └── Unscorable        no item distinguishes right from wrong
 
@@ -27,6 +28,10 @@ class SuiteInvalid(PermanentError):
 
 class NothingToCompare(PermanentError):
     """Neither a deployed version nor a base model was named, so no gain could be shown."""
+
+
+class NothingToAnalyse(PermanentError):
+    """A log holds no interaction that can be read."""
 
 
 class Unscorable(PermanentError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archon_contracts.commands import EvaluateModel, RunBenchmark
+from archon_contracts.commands import AnalyzeInteractions, EvaluateModel, RunBenchmark
 from archon_contracts.events import JobCancelled
 from services.evaluator.ports import EvaluationRepository
 from shared.logging import get_logger
@@ -16,6 +16,8 @@ UPDATE_KIND = "evaluate_update"
 
 BENCHMARK_KIND = "benchmark"
 """Nor do jobs wait for what somebody only wants to see."""
+
+ANALYSIS_KIND = "analyse_logs"
 
 log = get_logger(__name__)
 
@@ -53,6 +55,19 @@ class EvaluatorService:
             cause=message.cause,
         )
         log.info("benchmark_accepted", benchmark_id=command.benchmark_id, mode=command.mode)
+        return True
+
+    async def accept_analysis(self, tx: Tx, message: Message[AnalyzeInteractions]) -> bool:
+        """Queue the analysis; the same message again is the same row of work."""
+        command = message.body
+        await self._queue.enqueue(
+            tx,
+            kind=ANALYSIS_KIND,
+            key=str(command.analysis_id),
+            payload=command.to_json(),
+            cause=message.cause,
+        )
+        log.info("analysis_accepted", analysis_id=command.analysis_id)
         return True
 
     async def cancel_evaluation(self, tx: Tx, message: Message[JobCancelled]) -> bool:

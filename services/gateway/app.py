@@ -20,6 +20,8 @@ from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
 from services.gateway.functions.benchmark_store import BenchmarkStore
 from services.gateway.functions.benchmarks import Benchmarks
+from services.gateway.functions.log_analyses import LogAnalyses
+from services.gateway.functions.log_analysis_store import LogAnalysisStore
 from services.gateway.functions.service import FunctionService
 from services.gateway.handlers import build_dead_letter_router, build_router
 from services.gateway.http.transactions import Transactions
@@ -72,7 +74,7 @@ def build_app(settings: Settings) -> Application:
         shared,
         EventHub(shared.database, events, keep=settings.gateway_recent_events),
     )
-    projections = Projections(ProjectionStore(), AuditStore(), events)
+    projections = Projections(ProjectionStore(), AuditStore(), events, LogAnalysisStore())
     router = build_router(projections, shared.inbox, api.event_hub, api.known_agents, api.webhooks)
     shared.broker.include_router(router)
     shared.broker.include_router(
@@ -159,14 +161,8 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         datasets=Datasets(store),
         idempotency=Idempotency(store),
         functions=FunctionService(store, shared.artifacts, shared.clock),
-        benchmarks=Benchmarks(
-            store,
-            BenchmarkStore(),
-            shared.outbox,
-            shared.artifacts,
-            shared.clock,
-            max_open=settings.gateway_jobs_per_tenant,
-        ),
+        benchmarks=_build_benchmarks(settings, shared, store),
+        log_analyses=_build_log_analyses(settings, shared, store),
         dead_letters=DeadLetterService(letters, shared.outbox, shared.audit, shared.clock),
         audit=AuditTrail(AuditStore()),
         event_hub=event_hub,
@@ -196,6 +192,33 @@ def _build_webhook_sender(settings: Settings, shared: ServiceContext) -> Periodi
     allowed = parse_networks(settings.gateway_webhook_private_networks)
     sender = WebhookSender(shared.database, WebhookStore(), shared.clock, allowed)
     return Periodic("webhooks", POLL_SECONDS, sender.run_once)
+
+
+def _build_benchmarks(
+    settings: Settings, shared: ServiceContext, store: GatewayStore
+) -> Benchmarks:
+    return Benchmarks(
+        store,
+        BenchmarkStore(),
+        shared.outbox,
+        shared.artifacts,
+        shared.clock,
+        max_open=settings.gateway_jobs_per_tenant,
+    )
+
+
+def _build_log_analyses(
+    settings: Settings, shared: ServiceContext, store: GatewayStore
+) -> LogAnalyses:
+    return LogAnalyses(
+        store,
+        LogAnalysisStore(),
+        BenchmarkStore(),
+        shared.outbox,
+        shared.artifacts,
+        shared.clock,
+        max_open=settings.gateway_jobs_per_tenant,
+    )
 
 
 def _build_mac(settings: Settings) -> GatewayMac | None:

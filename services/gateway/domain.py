@@ -240,6 +240,20 @@ class BenchmarkView(View):
     finished_at: datetime | None = None
 
 
+class LogAnalysisView(View):
+    """An analysis of an agent's logs: its progress, and what it found."""
+
+    analysis_id: UUID
+    agent_id: str
+    state: Literal["requested", "running", "completed", "failed"]
+    request: dict[str, Any] = Field(description="AnalyzeLogs or AnalyzeInteractions.")
+    requested_at: datetime
+    progress: dict[str, Any] | None = None
+    result: dict[str, Any] | None = Field(default=None, description="LogsAnalyzed.")
+    failure: dict[str, Any] | None = Field(default=None, description="LogAnalysisFailed.")
+    finished_at: datetime | None = None
+
+
 class WorkerView(View):
     """A worker according to its last report."""
 

@@ -16,6 +16,13 @@ from archon_contracts.commands.data import (
     SourceKind,
 )
 from archon_contracts.commands.evaluation import EvaluateModel, RefusedAttempt, RunSummary
+from archon_contracts.commands.log_analysis import (
+    MAXIMUM_LOG_RECORDS,
+    AnalyzeInteractions,
+    AnalyzeLogs,
+    LogAnalysisPlan,
+    TokenPrices,
+)
 from archon_contracts.commands.models import (
     ArchiveModel,
     DeployModel,
@@ -28,6 +35,9 @@ from archon_contracts.commands.models import (
 from archon_contracts.commands.training import CancelTraining, TrainModel
 
 __all__ = [
+    "MAXIMUM_LOG_RECORDS",
+    "AnalyzeInteractions",
+    "AnalyzeLogs",
     "ArchiveModel",
     "CancelJob",
     "CancelTraining",
@@ -38,6 +48,7 @@ __all__ = [
     "EvaluateModel",
     "GenerateSyntheticData",
     "LimitAnswers",
+    "LogAnalysisPlan",
     "MetricThreshold",
     "PlanCurriculum",
     "PrepareDataset",
@@ -51,6 +62,7 @@ __all__ = [
     "RunSummary",
     "SourceKind",
     "SuiteToBenchmark",
+    "TokenPrices",
     "TrainModel",
     "VersionToBenchmark",
 ]

@@ -12,6 +12,7 @@ from archon_contracts.formats.file_names import (
     FEEDBACK_IDS_FILE,
     HEAD_FILE,
     ITEMS_FILE,
+    LOG_FILE,
     MANIFEST_FILE,
     MODEL_CARD_FILE,
     NEGATIVES,
@@ -47,6 +48,7 @@ from archon_contracts.formats.jsonl import (
     read_jsonl,
     to_jsonl,
 )
+from archon_contracts.formats.log_records import LogRecord
 from archon_contracts.formats.predictions import PredictionRow
 from archon_contracts.formats.run_report import (
     CandidateFigures,
@@ -67,6 +69,8 @@ from archon_contracts.formats.suite_report import (
     CaseResult,
     ConfusionCell,
     ErrorCluster,
+    GraderAgreement,
+    GradingReport,
     ReliabilityBin,
     SuiteProducts,
     SuiteReport,
@@ -81,6 +85,7 @@ __all__ = [
     "FEEDBACK_IDS_FILE",
     "HEAD_FILE",
     "ITEMS_FILE",
+    "LOG_FILE",
     "MANIFEST_FILE",
     "MODEL_CARD_FILE",
     "NEGATIVES",
@@ -107,8 +112,11 @@ __all__ = [
     "DatasetCard",
     "ErrorCluster",
     "EvaluationChanges",
+    "GraderAgreement",
+    "GradingReport",
     "LearningCurve",
     "LineInvalid",
+    "LogRecord",
     "MoveEffect",
     "MovedAnswer",
     "PredictionRow",

@@ -43,6 +43,8 @@ itself, none merged with another."""
 NEGATIVES: Final = "negatives"
 """What they are counted as, beside the parts of a dataset."""
 QUARANTINED_FILE: Final = "quarantined.jsonl"
+LOG_FILE: Final = "log.jsonl"
+"""An agent's interactions and feedback, for an analysis."""
 REPORT_FILE: Final = "report.json"
 """Statistics on generated items."""
 

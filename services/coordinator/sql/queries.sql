@@ -719,3 +719,63 @@ VALUES (:worker_id, :service, :slots, :busy, :now)
 ON CONFLICT (worker_id)
 DO UPDATE SET service = excluded.service, slots = excluded.slots, busy = excluded.busy,
               reported_at = excluded.reported_at;
+
+-- Logs for an analysis
+
+-- name: agent_interactions(tenant_id, agent_id, since, before, before_id, most)
+-- A page of them, newest first. (received_at, event_id) is unique.
+SELECT event_id, received_at, body FROM interactions
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND received_at >= :since
+  AND (received_at, event_id) < (:before, :before_id)
+ORDER BY received_at DESC, event_id DESC
+LIMIT :most;
+
+-- name: agent_feedback(tenant_id, agent_id, since, before, before_id, most)
+-- The same of feedback without annotations: what is unused, what waits for its answer, and what
+-- windows claimed since then. Each part has an index of its own, which LATERAL reads.
+SELECT event_id, received_at, body FROM (
+    (
+        SELECT f.event_id, f.received_at, f.body
+        FROM feedback_stats t
+        CROSS JOIN LATERAL (
+            SELECT event_id, received_at, body FROM feedback
+            WHERE agent_no = t.agent_no AND window_id IS NULL AND retracted_at IS NULL
+              AND waiting_for IS NULL AND source <> 'annotation'
+              AND received_at >= :since AND (received_at, event_id) < (:before, :before_id)
+            ORDER BY received_at DESC, event_id DESC
+            LIMIT :most
+        ) AS f
+        WHERE t.tenant_id = :tenant_id AND t.agent_id = :agent_id
+    )
+    UNION ALL
+    (
+        SELECT f.event_id, f.received_at, f.body
+        FROM feedback_stats t
+        CROSS JOIN LATERAL (
+            SELECT event_id, received_at, body FROM feedback
+            WHERE agent_no = t.agent_no AND window_id IS NULL AND retracted_at IS NULL
+              AND waiting_for IS NOT NULL AND source <> 'annotation'
+              AND received_at >= :since AND (received_at, event_id) < (:before, :before_id)
+            ORDER BY received_at DESC, event_id DESC
+            LIMIT :most
+        ) AS f
+        WHERE t.tenant_id = :tenant_id AND t.agent_id = :agent_id
+    )
+    UNION ALL
+    (
+        SELECT f.event_id, f.received_at, f.body
+        FROM windows w
+        CROSS JOIN LATERAL (
+            SELECT event_id, received_at, body FROM feedback
+            WHERE window_id = w.window_id AND retracted_at IS NULL AND source <> 'annotation'
+              AND received_at >= :since AND (received_at, event_id) < (:before, :before_id)
+            ORDER BY received_at DESC, event_id DESC
+            LIMIT :most
+        ) AS f
+        WHERE w.tenant_id = :tenant_id AND w.agent_id = :agent_id AND w.claimed_at >= :since
+        ORDER BY f.received_at DESC, f.event_id DESC
+        LIMIT :most
+    )
+) AS newest
+ORDER BY received_at DESC, event_id DESC
+LIMIT :most;

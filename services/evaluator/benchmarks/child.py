@@ -19,6 +19,7 @@ from services.evaluator.errors import AgentUnusable
 if TYPE_CHECKING:
     from archon_contracts.formats import SuiteReport
     from services.evaluator.suites.agents.model_agent import ModelAgent
+    from services.evaluator.suites.grading.grader import Grader
     from services.evaluator.suites.suite_model import Suite
 
 BENCHMARK_ENTRY: Final = "services.evaluator.benchmarks.child:run"
@@ -62,6 +63,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     """
     command = RunBenchmark.model_validate(spec["command"])
     suites = _load_suites(command, spec)
+    grader = _build_grader(spec)
     progress = Progress(report, total=_count_requests(suites) * len(command.versions))
     found: dict[str, list[SuiteReport]] = {}
     results: list[BenchmarkedSuite] = []
@@ -76,7 +78,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
                 break
             raise
         loaded = ModelCheck(name="loads", passed=True, detail=f"in {seconds:.1f} s")
-        found[version] = _run_suites(command, number, agent, suites, progress)
+        found[version] = _run_suites(command, number, agent, suites, progress, grader)
         results += [_summarise(version, number, n, r) for n, r in enumerate(found[version])]
         _write(Path(spec["output_dir"]), number, found[version])
         if command.mode is BenchmarkMode.VALIDATION:
@@ -86,7 +88,20 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
         "results": [each.model_dump(mode="json") for each in results],
         "differences": [each.model_dump(mode="json") for each in differences],
         "checks": [each.model_dump(mode="json") for each in checks],
+        "replies": grader.new if grader else {},
     }
+
+
+def _build_grader(spec: Mapping[str, Any]) -> Grader | None:
+    """The grader that the operator names; None: suites that want one are not graded."""
+    endpoint = spec.get("grader")
+    if not endpoint:
+        return None
+    from services.evaluator.suites.grading.grader import Grader, build_endpoint
+
+    return Grader(
+        build_endpoint(endpoint["url"], endpoint["model"], endpoint["api_key"]), endpoint["known"]
+    )
 
 
 def _load_suites(command: RunBenchmark, spec: Mapping[str, Any]) -> list[tuple[Suite, str]]:
@@ -144,6 +159,7 @@ def _run_suites(
     agent: ModelAgent,
     suites: Sequence[tuple[Suite, str]],
     progress: Progress,
+    grader: Grader | None,
 ) -> list[SuiteReport]:
     from services.evaluator.metrics.discovery import find_metrics
     from services.evaluator.suites.running import run_suite
@@ -159,6 +175,7 @@ def _run_suites(
             has_classes=command.kind is not AgentKind.GENERATOR,
             feedback=command.versions[number].feedback,
             progress=progress.update,
+            grader=grader,
         )
         progress.before += report.answers
         reports.append(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,8 @@ from archon_contracts.events import (
 )
 from archon_contracts.values import ArtifactRef
 from services.evaluator.benchmarks.child import BENCHMARK_ENTRY
+from services.evaluator.domain import GraderEndpoint
+from services.evaluator.ports import GraderReplies
 from shared.artifacts.store import ArtifactStore
 from shared.errors import (
     ArtifactCorrupt,
@@ -64,6 +66,8 @@ class BenchmarkWorker:
     outbox: Outbox
     clock: Clock
     threads: int
+    replies: GraderReplies
+    grader: GraderEndpoint | None = None
     device: str = "cpu"
     entry: str = BENCHMARK_ENTRY
 
@@ -142,12 +146,25 @@ class BenchmarkWorker:
                 "output_dir": folder,
                 "threads": self.threads,
                 "device": self.device,
+                "grader": await self._build_grader(lease),
             }
             progress = self._publish_progress(lease, command)
             found = await self.children.run(self.entry, spec, progress)
+            if self.grader is not None and found.get("replies"):
+                async with self.queue.guarded(lease) as tx:
+                    name = self.grader.name
+                    await self.replies.insert_grader_replies(tx, name, found["replies"])
             files = _read_reports(Path(folder))
             reports = await self.artifacts.publish_files(files) if files else None
         return found, reports
+
+    async def _build_grader(self, lease: Lease) -> dict[str, Any] | None:
+        """The grader's endpoint with what it replied before; None: there is none."""
+        if self.grader is None:
+            return None
+        async with self.queue.guarded(lease) as tx:
+            known = await self.replies.find_grader_replies(tx, self.grader.name)
+        return {**asdict(self.grader), "known": known}
 
     def _publish_progress(
         self, lease: Lease, command: RunBenchmark
@@ -171,7 +188,11 @@ class BenchmarkWorker:
             try:
                 async with self.queue.guarded(lease) as tx:
                     await self.outbox.append(
-                        tx, progressed, cause=replace(lease.cause, traceparent="")
+                        tx,
+                        progressed,
+                        cause=replace(lease.cause, traceparent=""),
+                        # Without it all would have the id of the first one, which alone is sent.
+                        part=f"{lease.attempt} {report['answered']}",
                     )
             except RetryableError as error:
                 # Progress is for people to look at: the run goes on without it.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from archon_contracts.base import Identifier
 from archon_contracts.events import FeedbackCounts
 from archon_contracts.latency_buckets import (
     MAX_LATENCY_SECONDS,
@@ -151,6 +152,10 @@ class LogLine(BaseModel):
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
+    interaction_id: Identifier | None = Field(default=None, alias="interactionId")
+    unit_id: Identifier | None = Field(default=None, alias="unitId")
+    input_tokens: int | None = Field(default=None, strict=True, ge=0, alias="inputTokens")
+    output_tokens: int | None = Field(default=None, strict=True, ge=0, alias="outputTokens")
     input: JsonValue = None
     actual: JsonValue = None
     expected: JsonValue = None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from archon_contracts.base import Identifier, Name
+from archon_contracts.commands import MAXIMUM_LOG_RECORDS
 from archon_contracts.rules.numbers import Integer, Number, Proportion
 from archon_contracts.values import ALL_ITEMS, TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
@@ -208,12 +209,44 @@ class BenchmarkResponse(FunctionResponse):
     result: str | None = Field(default=None, description="Where the figures will be.")
 
 
+class PricesRequest(FunctionRequest):
+    """What an answer costs, in any one currency."""
+
+    input_tokens_per_million: Number = Field(default=0, ge=0)
+    output_tokens_per_million: Number = Field(default=0, ge=0)
+    per_call: Number = Field(default=0, ge=0)
+
+
 class AnalyseRequest(FunctionRequest):
     """analyzeAgentLogs: of the provided lines, or of what the agent reported in the last hours."""
 
     agent_id: Name
     hours: Integer = Field(default=24, ge=1, le=24 * 90)
     logs: list[LogLine] | None = Field(fail_fast=True, default=None, max_length=100_000)
+    run: bool | None = Field(
+        default=None,
+        strict=True,
+        description="Look for failure clusters, drift, cost, slow and looping interactions, which "
+        "needs the scope `write`; false: only statistics. Absent: true, unless `logs` are sent.",
+    )
+    most: Integer = Field(
+        default=5_000,
+        ge=1,
+        le=MAXIMUM_LOG_RECORDS,
+        description="Newest interactions, and newest feedback events, that are analysed.",
+    )
+    slow_seconds: Number | None = Field(
+        default=None,
+        gt=0,
+        le=3600,
+        description="Absent: slow is beyond the outer fence of the latencies.",
+    )
+    prices: PricesRequest | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether an analysis is started."""
+        return self.logs is None if self.run is None else self.run
 
 
 class AnalyseResponse(FunctionResponse):
@@ -238,3 +271,5 @@ class AnalyseResponse(FunctionResponse):
     error_proportion: float | None
     latency_seconds: dict[str, float]
     per_hour: list[dict[str, Any]]
+    analysis_id: UUID | None = Field(default=None, description="Absent: nothing is run.")
+    result: str | None = Field(default=None, description="Where what was found will be.")

@@ -27,6 +27,9 @@ from archon_contracts.events import (
     JobCompleted,
     JobRejected,
     JobStateChanged,
+    LogAnalysisFailed,
+    LogAnalysisProgressed,
+    LogsAnalyzed,
     MetricsRecorded,
     ModelArchived,
     ModelDeployed,
@@ -45,6 +48,7 @@ from services.gateway.audit.entries import require_genuine
 from services.gateway.audit.store import AuditStore
 from services.gateway.domain import DeploymentView
 from services.gateway.feedback.hourly_stats import merge_by_hour, merge_by_version
+from services.gateway.functions.log_analysis_store import LogAnalysisStore
 from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.sse.event_store import EventStore
@@ -68,11 +72,18 @@ Apply = Callable[[Tx, Message[Any]], Awaitable[None]]
 class Projections:
     """Updates the read models. Types without an entry only go into the recent events."""
 
-    def __init__(self, store: ProjectionStore, audit: AuditStore, events: EventStore) -> None:
+    def __init__(
+        self,
+        store: ProjectionStore,
+        audit: AuditStore,
+        events: EventStore,
+        analyses: LogAnalysisStore,
+    ) -> None:
         self._store = store
         self._experiments = ExperimentReadModel()
         self._audit = audit
         self._events = events
+        self._analyses = analyses
         self._apply: dict[type[Contract], Apply] = {
             AgentConfiguration: self._agent_configuration,
             AgentConfigured: self._agent_configured,
@@ -92,6 +103,9 @@ class Projections:
             JobCompleted: self._job_completed,
             JobRejected: self._job_rejected,
             TrainingStarted: self._training_started,
+            LogAnalysisFailed: self._log_analysis_ended,
+            LogAnalysisProgressed: self._log_analysis_progressed,
+            LogsAnalyzed: self._log_analysis_ended,
             MetricsRecorded: self._metrics_recorded,
             EvaluationCompleted: self._evaluation_completed,
             ExperimentStarted: self._experiment_started,
@@ -146,6 +160,16 @@ class Projections:
 
     async def _benchmark_failed(self, tx: Tx, message: Message[BenchmarkFailed]) -> None:
         await self._store.save_benchmark_end(tx, message.body, message.envelope.time)
+
+    async def _log_analysis_progressed(
+        self, tx: Tx, message: Message[LogAnalysisProgressed]
+    ) -> None:
+        await self._analyses.save_progress(tx, message.body)
+
+    async def _log_analysis_ended(
+        self, tx: Tx, message: Message[LogsAnalyzed | LogAnalysisFailed]
+    ) -> None:
+        await self._analyses.save_end(tx, message.body, message.envelope.time)
 
     async def _synthetic_data_generated(
         self, tx: Tx, message: Message[SyntheticDataGenerated]

@@ -29,6 +29,7 @@ from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
 from services.gateway.functions.benchmarks import Benchmarks
+from services.gateway.functions.log_analyses import LogAnalyses
 from services.gateway.functions.service import FunctionService
 from services.gateway.http.body_gate import admitted_caller, hold_place
 from services.gateway.http.transactions import Transactions
@@ -77,6 +78,7 @@ class GatewayApi:
     datasets: Datasets
     functions: FunctionService
     benchmarks: Benchmarks
+    log_analyses: LogAnalyses
     idempotency: Idempotency
     dead_letters: DeadLetterService
     audit: AuditTrail

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.authenticator import require_scope
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.domain import BenchmarkView, JobAccepted, SyntheticView
+from services.gateway.domain import BenchmarkView, JobAccepted, LogAnalysisView, SyntheticView
 from services.gateway.feedback.body_parser import prepare, require_annotate_scope
 from services.gateway.functions.benchmarks import PAGE_SUFFIX
 from services.gateway.functions.requests import (
@@ -44,6 +44,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     _add_writes(router, api)
     _add_reads(router, api)
     _add_benchmarks(router, api)
+    _add_log_analyses(router, api)
     return router
 
 
@@ -151,13 +152,6 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
         response.status_code = HTTPStatus.ACCEPTED
         return BenchmarkResponse(agent_id=body.agent_id, versions=stored, **_name_result(started))
 
-    @router.post("/functions/analyzeAgentLogs")
-    async def analyze_agent_logs(body: AnalyseRequest, caller: Caller = reader) -> AnalyseResponse:
-        """Statistics of what an agent reported, or of the lines sent."""
-        require_agents(caller, [body.agent_id])
-        async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.functions.analyse_logs(tx, caller.tenant_id, body)
-
     @router.get("/synthetic/{request_id}")
     async def show_synthetic(request_id: UUID, caller: Caller = reader) -> SyntheticView:
         """A request for synthetic data, with its result when it is ready."""
@@ -186,6 +180,44 @@ def _add_benchmarks(router: APIRouter, api: GatewayApi) -> None:
         # The page names its own style; nothing in it may run, whatever an agent answered.
         policy = "sandbox; frame-ancestors 'none'"
         return Response(content, media_type=kind, headers={"content-security-policy": policy})
+
+
+def _add_log_analyses(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.post("/functions/analyzeAgentLogs", responses=STARTED)
+    async def analyze_agent_logs(
+        body: AnalyseRequest, request: Request, response: Response, caller: Caller = reader
+    ) -> AnalyseResponse:
+        """Show statistics of what an agent reported, or of the lines sent, and analyse them.
+
+        What is run needs the scope `write` too; `result` names where failure clusters, drift,
+        cost, slow and looping interactions and suggestions will be.
+        """
+        require_agents(caller, [body.agent_id])
+        if body.runs:
+            _require_run(api, caller)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            stored = await api.functions.analyse_logs(tx, caller.tenant_id, body)
+        if not body.runs:
+            return stored
+        # Before the transaction: none stays open while a file is written.
+        lines = None if body.logs is None else await api.log_analyses.publish_lines(body.logs)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            started = await api.log_analyses.start(tx, identity, body, lines)
+        response.status_code = HTTPStatus.ACCEPTED
+        named = {"analysis_id": started, "result": f"/v1/log-analyses/{started}"}
+        return stored.model_copy(update=named)
+
+    @router.get("/log-analyses/{analysis_id}")
+    async def show_log_analysis(analysis_id: UUID, caller: Caller = reader) -> LogAnalysisView:
+        """An analysis of an agent's logs, with its progress or what it found.
+
+        Each suggestion can be started with one call: POST its `body` to its `path`.
+        """
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.log_analyses.find(tx, caller, analysis_id)
 
 
 def _require_run(api: GatewayApi, caller: Caller) -> None:

@@ -938,3 +938,33 @@ LIMIT :limit OFFSET :offset;
 -- name: prune_webhook_deliveries(days)!
 DELETE FROM webhook_deliveries
 WHERE state <> 'pending' AND ended_at < now() - make_interval(days => :days);
+-- Log analyses -------------------------------------------------------------------------------
+
+-- name: save_log_analysis_request(analysis_id, tenant_id, agent_id, request, at)!
+INSERT INTO log_analyses (analysis_id, tenant_id, agent_id, request, requested_at)
+VALUES (:analysis_id, :tenant_id, :agent_id, :request, :at)
+ON CONFLICT (analysis_id, tenant_id) DO NOTHING;
+
+-- name: prune_log_analyses(tenant_id, before)!
+-- They quote what users wrote.
+DELETE FROM log_analyses WHERE tenant_id = :tenant_id AND requested_at < :before;
+
+-- name: count_open_log_analyses(tenant_id, except_id, since)$
+SELECT count(*) FROM log_analyses
+WHERE tenant_id = :tenant_id AND finished_at IS NULL AND requested_at > :since
+  AND analysis_id <> :except_id;
+
+-- name: save_log_analysis_progress(analysis_id, tenant_id, progress)!
+-- Events may be late: what ended stays so, and progress never goes back.
+UPDATE log_analyses SET progress = :progress
+WHERE analysis_id = :analysis_id AND tenant_id = :tenant_id AND finished_at IS NULL
+  AND coalesce((progress ->> 'done')::int, -1) < (:progress::jsonb ->> 'done')::int;
+
+-- name: save_log_analysis_end(analysis_id, tenant_id, result, failure, at)!
+UPDATE log_analyses SET result = :result, failure = :failure, finished_at = :at
+WHERE analysis_id = :analysis_id AND tenant_id = :tenant_id;
+
+-- name: find_log_analysis(tenant_id, analysis_id)^
+SELECT analysis_id, agent_id, request, requested_at, progress, result, failure, finished_at
+FROM log_analyses
+WHERE tenant_id = :tenant_id AND analysis_id = :analysis_id;

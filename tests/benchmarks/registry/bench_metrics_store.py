@@ -24,6 +24,7 @@ from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.postgres import EmbeddedPostgres
 from services.gateway.audit.store import AuditStore
 from services.gateway.domain import JobSummary
+from services.gateway.functions.log_analysis_store import LogAnalysisStore
 from services.gateway.metrics.store import MetricReads
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
@@ -77,7 +78,7 @@ async def _gateway_database() -> AsyncIterator[ServiceContext]:
 
 
 async def _measure_intake(shared: ServiceContext, points: int) -> Figure:
-    projections = Projections(ProjectionStore(), AuditStore(), EventStore())
+    projections = Projections(ProjectionStore(), AuditStore(), EventStore(), LogAnalysisStore())
     rates = []
     for _ in range(ROUNDS):
         jobs = [new_id() for _ in range(TASKS)]

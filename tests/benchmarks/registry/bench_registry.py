@@ -28,6 +28,7 @@ from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, Estima
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.postgres import EmbeddedPostgres
 from services.gateway.audit.store import AuditStore
+from services.gateway.functions.log_analysis_store import LogAnalysisStore
 from services.gateway.models.search import ModelFilter
 from services.gateway.models.store import ModelReads
 from services.gateway.read_models.projection_store import ProjectionStore
@@ -130,7 +131,9 @@ class MeasuredRegistry:
         models, shared = ModelStore(), (registry.outbox, registry.audit, registry.clock)
         rollouts = Rollouts(models, ExperimentStore(), *shared)
         self._service = RegistryService(models, rollouts, *shared, ArtifactChecks(self._artifacts))
-        self._projections = Projections(ProjectionStore(), AuditStore(), EventStore())
+        self._projections = Projections(
+            ProjectionStore(), AuditStore(), EventStore(), LogAnalysisStore()
+        )
         self._folder = folder
         self._registered = self._moved = 0
         self._verbs: dict[str, Verb] = {

@@ -15,6 +15,7 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.values import TrainingMethod
 from services.gateway.audit.store import AuditStore
 from services.gateway.domain import TrainingProgressView
+from services.gateway.functions.log_analysis_store import LogAnalysisStore
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.sse.event_store import EventStore
@@ -53,7 +54,7 @@ def reports_of(logs: dict[str, float], step: int) -> list[dict[str, Any]]:
 
 
 async def progress_of(database: Database, job: UUID, *events: Contract) -> TrainingProgressView:
-    projections = Projections(ProjectionStore(), AuditStore(), EventStore())
+    projections = Projections(ProjectionStore(), AuditStore(), EventStore(), LogAnalysisStore())
     async with database.transaction("default") as tx:
         for event in events:
             await projections.project(tx, read_message(record_of(event)))

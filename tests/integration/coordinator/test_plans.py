@@ -35,6 +35,7 @@ NAMES = (
     "reclaim_feedback",
     "withdrawn_items",
     "trained_versions",
+    "agent_feedback",
 )
 
 

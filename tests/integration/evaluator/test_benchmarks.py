@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ class BenchmarkHarness:
             outbox=self.shared.outbox,
             clock=self.shared.clock,
             threads=1,
+            replies=EvaluationStore(),
         )
         async with working(self.shared.worker({BENCHMARK_KIND: handler})):
             await self.shared.inbox.run_once(message_of(command), service.accept_benchmark)
@@ -117,7 +119,10 @@ async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[Benchmar
         yield BenchmarkHarness(shared, models, items)
 
 
-async def test_versions_are_run_side_by_side_with_reports(evaluator: BenchmarkHarness) -> None:
+async def test_versions_are_run_side_by_side_with_reports(
+    evaluator: BenchmarkHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.evaluator.benchmarks.worker.PROGRESS_PERIOD", timedelta(0))
     limit = MetricThreshold(metric="accuracy", at_least=0.7)
 
     pool = ChildPool(warm_up_modules=[], threads=1, telemetry=evaluator.shared.telemetry)
@@ -139,6 +144,7 @@ async def test_versions_are_run_side_by_side_with_reports(evaluator: BenchmarkHa
     assert b"not passed" in page
     assert all(isinstance(each, BenchmarkProgressed) for each in progress)
     assert [each.total for each in progress[:1]] == [24]
+    assert len({each.answered for each in progress}) > 1
 
 
 async def test_a_good_version_is_valid(evaluator: BenchmarkHarness) -> None:

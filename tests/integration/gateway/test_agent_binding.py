@@ -78,6 +78,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/synthetic/{request}", None, 404),
     ("GET", "/v1/benchmarks/{benchmark}", None, 404),
     ("GET", "/v1/benchmarks/{benchmark}/reports/a.json", None, 404),
+    ("GET", "/v1/log-analyses/{analysis}", None, 404),
     (
         "POST",
         "/v1/functions/trainAgent",

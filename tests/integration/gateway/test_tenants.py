@@ -75,6 +75,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "supervised", "dataset": "{dataset}"}),
     ("GET", "/v1/synthetic/{request}", None),
     ("GET", "/v1/benchmarks/{benchmark}", None),
+    ("GET", "/v1/log-analyses/{analysis}", None),
     ("POST", "/v1/feedback", RATED),
     ("POST", "/v1/interactions", {"agent_id": "{agent}", "interaction_id": "i", "input": "q"}),
     (

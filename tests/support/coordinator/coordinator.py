@@ -43,6 +43,7 @@ from archon_contracts.values import (
 )
 from services.coordinator.app import CoordinatorComponents, build_components
 from services.coordinator.jobs.source_work import PUBLISH_SOURCES
+from services.coordinator.log_export.service import EXPORT_LOGS
 from services.coordinator.settings import Settings
 from shared.errors import PermanentError
 from shared.messaging.messages import Message, RawRecord
@@ -249,8 +250,13 @@ class World:
 
     async def do_work(self) -> None:
         """Do all work that is due, as the worker does, one piece after the other."""
-        work, handler = self.shared.work, self.components.source_worker
-        while (lease := await work.lease([PUBLISH_SOURCES], "test")) is not None:
+        work = self.shared.work
+        handlers: dict[str, Any] = {
+            PUBLISH_SOURCES: self.components.source_worker,
+            EXPORT_LOGS: self.components.log_export,
+        }
+        while (lease := await work.lease(list(handlers), "test")) is not None:
+            handler = handlers[lease.kind]
             try:
                 sources = await handler.run(lease)
             except PermanentError as error:
@@ -298,6 +304,7 @@ class World:
         return {
             "ConfigureAgent": agents.configure_agent,
             "TrainingRequested": requests.request_training,
+            "AnalyzeLogs": self.components.log_export.accept,
             "CancelJob": requests.cancel_job,
             "ReturnFeedback": requests.return_feedback,
             "CurriculumPlanned": jobs.record_plan,

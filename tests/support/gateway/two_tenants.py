@@ -64,6 +64,7 @@ class Names:
     experiment: UUID = field(default_factory=new_id)
     request: UUID = field(default_factory=new_id)
     benchmark: UUID = field(default_factory=new_id)
+    analysis: UUID = field(default_factory=new_id)
 
     def fill(self, template: Any) -> Any:
         """A path or body with `{agent}` and its like replaced."""
@@ -216,4 +217,9 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
     await eventually(there, timeout=20)
     asking = {"agentId": names.agent, "suites": [names.held_out]}
     started = await beta.post("/v1/functions/benchmarkAgent", json=asking)
-    return replace(names, benchmark=UUID(started.json()["benchmarkId"]))
+    analysed = await beta.post("/v1/functions/analyzeAgentLogs", json={"agentId": names.agent})
+    return replace(
+        names,
+        benchmark=UUID(started.json()["benchmarkId"]),
+        analysis=UUID(analysed.json()["analysisId"]),
+    )
