@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from shared.errors import ArchonError
 
 if TYPE_CHECKING:
     from archon_contracts.formats import SuiteReport
+    from services.evaluator.suites.grading.grader import Grader
     from services.evaluator.suites.ports import EvaluatedAgent
     from services.evaluator.suites.suite_model import Suite
 
@@ -30,6 +32,9 @@ class SuiteTarget:
     threads: int = 1
     url: str | None = None
     api_key: str | None = None
+    grader: str = ""
+    grader_model: str = ""
+    grader_replies: Path | None = None
 
 
 def run_suite_file(path: Path, target: SuiteTarget) -> SuiteReport:
@@ -49,9 +54,55 @@ def run_suite_file(path: Path, target: SuiteTarget) -> SuiteReport:
     try:
         suite, digest = load_suite(path)
         agent, has_classes = _find_agent(target, suite)
-        return run_suite(suite, agent, find_metrics(), digest=digest, has_classes=has_classes)
+        grader = _build_grader(target, suite)
+        report = run_suite(
+            suite,
+            agent,
+            find_metrics(),
+            digest=digest,
+            has_classes=has_classes,
+            grader=grader,
+        )
+        if grader is not None and target.grader_replies is not None:
+            known = _read_replies(target.grader_replies) | grader.new
+            target.grader_replies.write_text(json.dumps(known), encoding="utf-8")
+        return report
     except (ArchonError, ApiError, CommandError) as error:
         raise NotEvaluatedError(str(error)) from error
+
+
+def _build_grader(target: SuiteTarget, suite: Suite) -> Grader | None:
+    """The grader that is named; None where the suite wants none.
+
+    Raises:
+        NotEvaluatedError: the suite says how to grade and no grader is named, or the reverse.
+    """
+    if suite.grading is None and target.grader:
+        raise NotEvaluatedError("--grader: the suite has no `grading`; add a rubric to it.")
+    if suite.grading is None:
+        return None
+    if not target.grader:
+        raise NotEvaluatedError(
+            "The suite's answers are to be graded: name the endpoint of a model with --grader."
+        )
+    from services.evaluator.suites.grading.grader import Grader, build_endpoint
+
+    key = os.environ.get("ARCHON_GRADER_API_KEY", "")
+    endpoint = build_endpoint(target.grader, target.grader_model, key)
+    return Grader(endpoint, _read_replies(target.grader_replies))
+
+
+def _read_replies(path: Path | None) -> dict[str, str]:
+    """What a grader replied before."""
+    if path is None or not path.is_file():
+        return {}
+    try:
+        known = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise NotEvaluatedError(f"--grader-replies: {path} is no JSON: {error}.") from error
+    if not isinstance(known, dict) or not all(isinstance(each, str) for each in known.values()):
+        raise NotEvaluatedError(f"--grader-replies: {path} holds no object of texts.")
+    return known
 
 
 def _find_agent(target: SuiteTarget, suite: Suite) -> tuple[EvaluatedAgent, bool]:

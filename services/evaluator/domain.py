@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from archon_contracts.events import (
     UnscoredTarget,
 )
 from archon_contracts.formats import REFERENCE_FILE, SUITE_FILES, TEST_FILE
+from archon_contracts.rules.redaction import without_credentials
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
@@ -63,6 +64,20 @@ class CachedScore:
 
     predictions: ArtifactRef
     file: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraderEndpoint:
+    """The language model that grades answers of suites."""
+
+    url: str
+    model: str = ""
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """What its replies are kept under."""
+        return f"{without_credentials(self.url)} {self.model}".strip()
 
 
 class EvaluationReport(ValueObject):

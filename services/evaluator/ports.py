@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.commands import EvaluateModel
 from services.evaluator.domain import CachedScore, EvaluationState, ScoreKey
 from shared.postgres.database import Tx
+
+
+class GraderReplies(Protocol):
+    """What graders replied before, so that the same question is paid for once."""
+
+    async def find_grader_replies(self, tx: Tx, grader: str) -> dict[str, str]: ...
+
+    async def insert_grader_replies(
+        self, tx: Tx, grader: str, replies: Mapping[str, str]
+    ) -> None: ...
 
 
 class EvaluationRepository(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from archon_inference.devices import DEVICE_PATTERN, Precision
 from shared.settings import ServiceSettings
@@ -25,6 +25,14 @@ class Settings(ServiceSettings):
     )
     evaluator_device: str = Field(
         default="cpu", pattern=DEVICE_PATTERN, description="Device of the models: cpu or cuda:0."
+    )
+    evaluator_grader_url: str = Field(
+        default="",
+        description="OpenAI-compatible endpoint that grades answers of suites; empty: none does.",
+    )
+    evaluator_grader_model: str = Field(default="", description="Model to name to the grader.")
+    evaluator_grader_api_key: SecretStr = Field(
+        default=SecretStr(""), description="The grader's key; empty: none is sent."
     )
     evaluator_precision: Precision = Field(
         default="float32", description="Precision of the models: float32 or bfloat16."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Final
 from uuid import UUID
 
 from archon_contracts.commands import EvaluateModel
@@ -10,6 +12,9 @@ from archon_contracts.values import ArtifactRef
 from services.evaluator.domain import SCORING_VERSION, CachedScore, EvaluationState, ScoreKey
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
+
+MAXIMUM_GRADER_REPLIES: Final = 20_000
+"""Of one grader: a child gets them all, some 10 MB."""
 
 
 class EvaluationStore:
@@ -73,6 +78,18 @@ class EvaluationStore:
             )
             async for row in rows
         ]
+
+    async def find_grader_replies(self, tx: Tx, grader: str) -> dict[str, str]:
+        """What a grader replied before, by the key of the question; the newest ones."""
+        rows = self._queries.find_grader_replies(tx, grader=grader, most=MAXIMUM_GRADER_REPLIES)
+        return {row["key"]: row["reply"] async for row in rows}
+
+    async def insert_grader_replies(self, tx: Tx, grader: str, replies: Mapping[str, str]) -> None:
+        """Keep new replies; the oldest beyond the limit go."""
+        await self._queries.insert_grader_replies(
+            tx, grader=grader, keys=list(replies), replies=list(replies.values())
+        )
+        await self._queries.prune_grader_replies(tx, grader=grader, most=MAXIMUM_GRADER_REPLIES)
 
     async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None:
         """Keep a score for the next time."""

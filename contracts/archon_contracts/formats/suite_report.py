@@ -134,6 +134,45 @@ class SuiteProducts(ValueObject):
     errors: tuple[ErrorCluster, ...] = ()
 
 
+class GraderAgreement(ValueObject):
+    """How a grader and people agree on the same answers."""
+
+    items: int = Field(ge=1)
+    agreed: int = Field(ge=0, description="Answers that both call good, or both bad.")
+    kappa: float | None = Field(
+        default=None, ge=-1, le=1, description="Cohen's, of good and bad; absent: not defined."
+    )
+    weighted_kappa: float | None = Field(
+        default=None, ge=-1, le=1, description="Quadratic weights, of the five grades."
+    )
+
+
+class GradingReport(ValueObject):
+    """How a language model graded the answers, and how far it can be believed."""
+
+    grader: str = Field(description="Endpoint and model.")
+    graded: int = Field(ge=0, description="Answers with a grade.")
+    ungraded: int = Field(ge=0, description="Answers whose grading failed: unscored, never 0.")
+    requests: int = Field(ge=0)
+    from_cache: int = Field(default=0, ge=0)
+    invalid_replies: int = Field(default=0, ge=0, description="Not the JSON that was asked for.")
+    failed_requests: int = Field(default=0, ge=0)
+    problem: str = Field(default="", description="The last reply or request that was no use.")
+    stopped: str = Field(default="", description="Which limit ended it; empty: none did.")
+    noise: float | None = Field(
+        default=None,
+        ge=0,
+        description="Standard deviation of one answer's repeated grades; absent: none repeated.",
+    )
+    position_flips: Estimate | None = Field(
+        default=None, description="Pairs whose winner changes with the order."
+    )
+    agreement: GraderAgreement | None = Field(
+        default=None, description="With people; absent: no case has `human_quality`."
+    )
+    cost: float | None = Field(default=None, ge=0, description="Absent: no prices.")
+
+
 class SuiteReport(ValueObject):
     """How an agent did on a suite."""
 
@@ -154,6 +193,7 @@ class SuiteReport(ValueObject):
     metrics: tuple[MetricResult, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
     products: SuiteProducts = SuiteProducts()
+    grading: GradingReport | None = Field(default=None, description="Absent: nothing was graded.")
     cost: float | None = Field(default=None, ge=0, description="Absent: not all of it is known.")
     seconds: float = Field(default=0.0, ge=0)
     results: tuple[CaseResult, ...] = ()

@@ -86,6 +86,13 @@ export interface AnalyseRequest {
   agentId: string;
   hours?: number;
   logs?: LogLine[] | null;
+  /** Look for failure clusters, drift, cost, slow and looping interactions, which needs the scope `write`; false: only statistics. Absent: true, unless `logs` are sent. */
+  run?: boolean | null;
+  /** Newest interactions, and newest feedback events, that are analysed. */
+  most?: number;
+  /** Absent: slow is beyond the outer fence of the latencies. */
+  slowSeconds?: number | null;
+  prices?: PricesRequest | null;
 }
 
 /** Statistics over an agent's logs; a proportion without anything behind it is null. */
@@ -107,6 +114,10 @@ export interface AnalyseResponse {
   errorProportion: number | null;
   latencySeconds: Record<string, number>;
   perHour: (Record<string, unknown>)[];
+  /** Absent: nothing is run. */
+  analysisId?: string | null;
+  /** Where what was found will be. */
+  result?: string | null;
 }
 
 /** One of the versions that a version goes back to, itself first. */
@@ -813,8 +824,28 @@ export interface LineageView {
   feedback_total?: number | null;
 }
 
+/** An analysis of an agent's logs: its progress, and what it found. */
+export interface LogAnalysisView {
+  analysis_id: string;
+  agent_id: string;
+  state: "requested" | "running" | "completed" | "failed";
+  /** AnalyzeLogs or AnalyzeInteractions. */
+  request: Record<string, unknown>;
+  requested_at: string;
+  progress?: Record<string, unknown> | null;
+  /** LogsAnalyzed. */
+  result?: Record<string, unknown> | null;
+  /** LogAnalysisFailed. */
+  failure?: Record<string, unknown> | null;
+  finished_at?: string | null;
+}
+
 /** One line sent by a caller: an interaction, feedback, or both. */
 export interface LogLine {
+  interactionId?: string | null;
+  unitId?: string | null;
+  inputTokens?: number | null;
+  outputTokens?: number | null;
   input?: JsonValue;
   actual?: JsonValue;
   expected?: JsonValue;
@@ -1006,6 +1037,13 @@ export interface PreparedDatasetView {
   items: Record<string, number>;
   quality: Record<string, JsonValue>;
   prepared_at: string;
+}
+
+/** What an answer costs, in any one currency. */
+export interface PricesRequest {
+  inputTokensPerMillion?: number;
+  outputTokensPerMillion?: number;
+  perCall?: number;
 }
 
 /** Whether retention may archive a version, and why. */
@@ -2326,13 +2364,6 @@ export interface Operations {
     body: BenchmarkRequest;
     answer: BenchmarkResponse;
   };
-  /** Statistics of what an agent reported, or of the lines sent. */
-  'POST /v1/functions/analyzeAgentLogs': {
-    path: {};
-    query: {};
-    body: AnalyseRequest;
-    answer: AnalyseResponse;
-  };
   /** A request for synthetic data, with its result when it is ready. */
   'GET /v1/synthetic/{request_id}': {
     path: { request_id: string };
@@ -2353,6 +2384,20 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: string;
+  };
+  /** Show statistics of what an agent reported, or of the lines sent, and analyse them. */
+  'POST /v1/functions/analyzeAgentLogs': {
+    path: {};
+    query: {};
+    body: AnalyseRequest;
+    answer: AnalyseResponse;
+  };
+  /** An analysis of an agent's logs, with its progress or what it found. */
+  'GET /v1/log-analyses/{analysis_id}': {
+    path: { analysis_id: string };
+    query: {};
+    body: undefined;
+    answer: LogAnalysisView;
   };
   /** Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept. */
   'GET /v1/events': {

@@ -23,7 +23,7 @@ from archon_contracts.formats import (
 from services.evaluator.errors import NothingToAnalyse
 from services.evaluator.log_analysis.interactions import (
     SHOWN_INTERACTIONS,
-    Interaction,
+    AnalysedInteraction,
     compute_slow_limit,
     count_kinds,
     find_loops,
@@ -82,7 +82,7 @@ def _report_stage(report: Report, done: int) -> None:
 
 def _build_result(
     command: AnalyzeInteractions,
-    interactions: Sequence[Interaction],
+    interactions: Sequence[AnalysedInteraction],
     clusters: Sequence[FailureCluster],
     unclustered: int,
     drift: DriftReport | None,
@@ -134,7 +134,9 @@ def _quantile(values: Sequence[float], at: float) -> float | None:
 
 
 def _cluster(
-    failures: Sequence[Interaction], interactions: Sequence[Interaction], embed: Embed
+    failures: Sequence[AnalysedInteraction],
+    interactions: Sequence[AnalysedInteraction],
+    embed: Embed,
 ) -> tuple[list[FailureCluster], int]:
     if not failures:
         return [], 0
@@ -148,7 +150,7 @@ def _cluster(
 
 def _test_drift(
     plan: LogAnalysisPlan,
-    interactions: Sequence[Interaction],
+    interactions: Sequence[AnalysedInteraction],
     reference: Path | None,
     embed: Embed,
 ) -> tuple[DriftReport | None, str]:

@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer
 
 from archon_contracts.events import FailureCluster, FailureTrend, ProposedCase
-from services.evaluator.log_analysis.interactions import Interaction, count_kinds, cut
+from services.evaluator.log_analysis.interactions import AnalysedInteraction, count_kinds, cut
 
 SMALLEST_CLUSTER: Final = 5
 DIMENSIONS: Final = 10
@@ -117,10 +117,10 @@ def _count_words(documents: Sequence[str]) -> tuple[np.ndarray[Any, Any], list[s
 
 
 def describe_clusters(
-    failures: Sequence[Interaction],
+    failures: Sequence[AnalysedInteraction],
     vectors_NH: Vectors,
     labels: Labels,
-    interactions: Sequence[Interaction],
+    interactions: Sequence[AnalysedInteraction],
 ) -> list[FailureCluster]:
     """The clusters with evidence, trend and proposed test cases, the largest first."""
     failed = {each.id for each in failures}
@@ -140,9 +140,9 @@ def describe_clusters(
 def _describe(
     number: int,
     terms: Sequence[str],
-    members: Sequence[Interaction],
+    members: Sequence[AnalysedInteraction],
     failures: int,
-    interactions: Sequence[Interaction],
+    interactions: Sequence[AnalysedInteraction],
 ) -> FailureCluster:
     corrected = [each for each in members if "corrected" in each.failures]
     # Those with a right answer first: they are tests at once.
@@ -169,7 +169,9 @@ def _describe(
     )
 
 
-def find_trend(members: Sequence[Interaction], interactions: Sequence[Interaction]) -> FailureTrend:
+def find_trend(
+    members: Sequence[AnalysedInteraction], interactions: Sequence[AnalysedInteraction]
+) -> FailureTrend:
     """Whether the members fall in the later half of the period more often than all interactions.
 
     The period is that of `interactions`; its halves have equally many seconds, and the test knows

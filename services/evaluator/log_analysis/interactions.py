@@ -26,7 +26,7 @@ FEWEST_LATENCIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class AnalysedInteraction:
     """An interaction as far as records speak of it, and why it counts as failed."""
 
     id: str
@@ -60,7 +60,7 @@ def cut(text: str, most: int = SHOWN_CHARACTERS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def merge_records(records: Iterable[LogRecord]) -> list[Interaction]:
+def merge_records(records: Iterable[LogRecord]) -> list[AnalysedInteraction]:
     """One interaction for each id, oldest first; feedback without a logged answer is one, too."""
     by_id: defaultdict[str, list[LogRecord]] = defaultdict(list)
     for record in records:
@@ -72,7 +72,7 @@ def merge_records(records: Iterable[LogRecord]) -> list[Interaction]:
     return sorted((each for each in found if each.request), key=lambda each: (each.at, each.id))
 
 
-def _merge(name: str, records: Sequence[LogRecord]) -> Interaction:
+def _merge(name: str, records: Sequence[LogRecord]) -> AnalysedInteraction:
     """`records` has logged answers first, then feedback in the order in which it came."""
 
     def newest(field: str) -> str:
@@ -84,7 +84,7 @@ def _merge(name: str, records: Sequence[LogRecord]) -> Interaction:
     answer = next((r.answer for r in records if r.answer), "")
     correction, error = newest("correction"), newest("error")
     feedback = [each for each in records if each.kind == "feedback"]
-    return Interaction(
+    return AnalysedInteraction(
         id=name,
         at=records[0].at,
         request=next((r.request for r in records if r.request), ""),
@@ -117,7 +117,7 @@ def _name_failures(
     yield from sorted({signal for each in feedback for signal in each.signals})
 
 
-def count_kinds(interactions: Iterable[Interaction]) -> dict[str, int]:
+def count_kinds(interactions: Iterable[AnalysedInteraction]) -> dict[str, int]:
     """Kind of failure -> interactions, the most frequent first."""
     counts = Counter(kind for each in interactions for kind in each.failures)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -135,7 +135,9 @@ def compute_slow_limit(latencies: Sequence[float], asked: float | None) -> float
     return float(high + FENCE * (high - low))
 
 
-def find_slow(interactions: Iterable[Interaction], limit: float | None) -> list[Interaction]:
+def find_slow(
+    interactions: Iterable[AnalysedInteraction], limit: float | None
+) -> list[AnalysedInteraction]:
     """Those beyond the limit, the slowest first."""
     if limit is None:
         return []
@@ -143,9 +145,9 @@ def find_slow(interactions: Iterable[Interaction], limit: float | None) -> list[
     return sorted(found, key=lambda each: -(each.latency_seconds or 0))
 
 
-def find_loops(interactions: Sequence[Interaction]) -> list[LogEvidence]:
+def find_loops(interactions: Sequence[AnalysedInteraction]) -> list[LogEvidence]:
     """Requests that one user sent at least three times in succession, the most often first."""
-    by_unit: defaultdict[str, list[Interaction]] = defaultdict(list)
+    by_unit: defaultdict[str, list[AnalysedInteraction]] = defaultdict(list)
     for each in interactions:
         if each.unit_id:
             by_unit[each.unit_id].append(each)
@@ -158,7 +160,9 @@ def find_loops(interactions: Sequence[Interaction]) -> list[LogEvidence]:
     return sorted(found, key=lambda each: (-(each.figure or 0), each.at))
 
 
-def sum_cost(interactions: Sequence[Interaction], prices: TokenPrices | None) -> LogCost | None:
+def sum_cost(
+    interactions: Sequence[AnalysedInteraction], prices: TokenPrices | None
+) -> LogCost | None:
     """Tokens and cost; None where no interaction says its tokens."""
     counted = [
         each
@@ -188,5 +192,5 @@ def sum_cost(interactions: Sequence[Interaction], prices: TokenPrices | None) ->
     )
 
 
-def _count_tokens(interaction: Interaction) -> int:
+def _count_tokens(interaction: AnalysedInteraction) -> int:
     return (interaction.input_tokens or 0) + (interaction.output_tokens or 0)

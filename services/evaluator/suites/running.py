@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from archon_contracts.events import FeedbackCounts
-from archon_contracts.formats import CaseResult, SuiteReport, ThresholdResult, Unmeasured
+from archon_contracts.formats import (
+    CaseResult,
+    GradingReport,
+    SuiteReport,
+    ThresholdResult,
+    Unmeasured,
+)
 from archon_contracts.values import MetricResult
 from services.evaluator.errors import AgentUnusable, EmptySuite, SuiteInvalid
 from services.evaluator.metrics.measuring import measure_all
 from services.evaluator.metrics.metric import Evidence, Metric
 from services.evaluator.suites.case_scoring import build_requests, score_answer
 from services.evaluator.suites.failures import list_failures
+from services.evaluator.suites.grading.grader import Grader
 from services.evaluator.suites.ports import EvaluatedAgent, Progress
 from services.evaluator.suites.products import build_products
 from services.evaluator.suites.suite_model import Suite, Threshold
@@ -35,6 +42,7 @@ class SuiteRun:
     seconds: float
     has_classes: bool
     """Whether answers are from a fixed set, so that a confusion matrix says something."""
+    grading: GradingReport | None = None
 
 
 def run_suite(
@@ -46,8 +54,11 @@ def run_suite(
     has_classes: bool,
     feedback: FeedbackCounts | None = None,
     progress: Progress = lambda _done: None,
+    grader: Grader | None = None,
 ) -> SuiteReport:
     """The report of an agent on a suite. `has_classes`: its answers are from a fixed set.
+
+    Where the suite says how to grade and there is no `grader`, nothing is graded.
 
     Raises:
         SuiteInvalid: it names a metric that does not exist.
@@ -67,7 +78,10 @@ def run_suite(
         score_answer(request, answer, suite)
         for request, answer in zip(requests, answers, strict=True)
     ]
-    run = SuiteRun(suite, agent.name, digest, results, seconds, has_classes)
+    grading = None
+    if suite.grading is not None and grader is not None:
+        results, grading = grader.grade(suite, suite.grading, results)
+    run = SuiteRun(suite, agent.name, digest, results, seconds, has_classes, grading)
     return build_report(run, chosen, feedback)
 
 
@@ -154,6 +168,7 @@ def build_report(
         metrics=measured,
         unmeasured=gaps,
         products=build_products(run.results, has_classes=run.has_classes),
+        grading=run.grading,
         cost=sum(costs) if len(costs) == len(run.results) else None,
         seconds=run.seconds,
         results=tuple(run.results),

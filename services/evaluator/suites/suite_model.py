@@ -26,6 +26,8 @@ from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import ALL_ITEMS
 
 MAXIMUM_CASES: Final = 100_000
+GRADED_METRIC: Final = "response_quality"
+"""The one metric that a language model may decide on."""
 Figure = StrictFloat | StrictInt
 CaseText = Annotated[StrictStr, Field(min_length=1, max_length=200_000)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=10_000), AfterValidator(clean_text)]
@@ -112,6 +114,12 @@ class SuiteCase(SuitePart):
     secrets: tuple[CaseText, ...] = Field(
         default=(), description="Texts that no answer may give away."
     )
+    human_quality: Figure | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="What people think of the answer; calibrates graders.",
+    )
 
     @model_validator(mode="after")
     def _fits_its_category(self) -> SuiteCase:
@@ -141,6 +149,26 @@ class Prices(SuitePart):
     input_tokens_per_million: Figure = Field(default=0, ge=0)
     output_tokens_per_million: Figure = Field(default=0, ge=0)
     per_call: Figure = Field(default=0, ge=0)
+
+
+class Grading(SuitePart):
+    """How a language model grades the answers; who runs the suite names its endpoint."""
+
+    rubric: CaseText
+    compare_with_target: StrictBool = Field(
+        default=False,
+        description="Ask, in both orders, whether the answer or the case's target is better.",
+    )
+    repeats: StrictInt = Field(default=2, ge=1, le=10, description="The grader's noise needs two.")
+    maximum_requests: StrictInt = Field(default=1_000, ge=1, le=100_000)
+    maximum_cost: Figure | None = Field(default=None, gt=0, description="By `prices`.")
+    prices: Prices | None = None
+
+    @model_validator(mode="after")
+    def _knows_its_cost(self) -> Grading:
+        if self.maximum_cost is not None and self.prices is None:
+            raise ValueError("maximum_cost needs `prices`: without them no cost is known")
+        return self
 
 
 class Threshold(SuitePart):
@@ -189,3 +217,15 @@ class Suite(SuitePart):
     )
     metrics: tuple[StrictStr, ...] = Field(default=(), description="Empty: every metric.")
     thresholds: tuple[Threshold, ...] = ()
+    grading: Grading | None = Field(default=None, description="Gives `response_quality`.")
+
+    @model_validator(mode="after")
+    def _is_not_decided_by_a_grader(self) -> Suite:
+        graded = [each.metric == GRADED_METRIC for each in self.thresholds]
+        asserted = any(case.assertions for case in self.cases)
+        if self.grading is not None and graded and all(graded) and not asserted:
+            raise ValueError(
+                f"a grader never decides alone: beside a threshold on {GRADED_METRIC} the suite "
+                "needs one on another metric, or a case with assertions"
+            )
+        return self

@@ -61,18 +61,24 @@ class EndpointAgent:
     """Asks an endpoint, several requests at once."""
 
     def __init__(
-        self, endpoint: Endpoint, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        endpoint: Endpoint,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        option: str = "--agent",
     ) -> None:
-        """Raises:
-        AgentUnusable: the URL is none of http or https.
+        """`option` names the URL in messages.
+
+        Raises:
+            AgentUnusable: the URL is none of http or https.
         """
         try:
             url = httpx.URL(endpoint.url)
         except httpx.InvalidURL as error:
-            raise AgentUnusable(f"--agent is no URL: {error}.") from error
+            raise AgentUnusable(f"{option} is no URL: {error}.") from error
         if url.scheme not in ("http", "https") or not url.host:
             raise AgentUnusable(
-                "--agent must be an http or https URL, such as http://host:8000/v1."
+                f"{option} must be an http or https URL, such as http://host:8000/v1."
             )
         path = url.path.rstrip("/")
         self._url = url.copy_with(path=path if path.endswith(CHAT_PATH) else path + CHAT_PATH)

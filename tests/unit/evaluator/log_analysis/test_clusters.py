@@ -16,7 +16,7 @@ from services.evaluator.log_analysis.clusters import (
     name_clusters,
     weigh_terms,
 )
-from services.evaluator.log_analysis.interactions import Interaction
+from services.evaluator.log_analysis.interactions import AnalysedInteraction
 from tests.support.messaging.messages import NOON
 
 
@@ -30,9 +30,9 @@ def blobs(*sizes: int, noise: int = 0, seed: int = 0) -> Vectors:
     return found
 
 
-def interaction(number: int, text: str = "hello", **fields: object) -> Interaction:
+def interaction(number: int, text: str = "hello", **fields: object) -> AnalysedInteraction:
     values = {"id": str(number), "at": NOON + timedelta(hours=number), "request": text}
-    return Interaction(**(values | fields))  # type: ignore[arg-type]  # of one dataclass
+    return AnalysedInteraction(**(values | fields))  # type: ignore[arg-type]  # of one dataclass
 
 
 def test_labels_are_those_of_scikit_learn_on_the_same_rows() -> None:

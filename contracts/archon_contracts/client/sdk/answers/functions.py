@@ -85,27 +85,6 @@ class StoredBenchmarksInfo(ApiAnswer):
     result: str | None = Field(default=None, description="Where the figures will be.")
 
 
-class AnalyseInfo(ApiAnswer):
-    """Statistics over an agent's logs; a proportion without anything behind it is null."""
-
-    agent_id: str = Field(alias="agentId")
-    source: str = Field(description="logs (of the request) or feedback (as stored)")
-    interactions: int
-    feedback: int
-    corrected: int
-    corrected_proportion: float | None = Field(default=None, alias="correctedProportion")
-    rated: int
-    mean_rating: float | None = Field(default=None, alias="meanRating")
-    rewarded: int
-    mean_reward: float | None = Field(default=None, alias="meanReward")
-    retracted: int
-    annotations: int
-    errors: int
-    error_proportion: float | None = Field(default=None, alias="errorProportion")
-    latency_seconds: dict[str, float] = Field(alias="latencySeconds")
-    per_hour: list[dict[str, Any]] = Field(alias="perHour")
-
-
 class SyntheticInfo(ApiAnswer):
     """A request for synthetic data, and its result when it is there."""
 
@@ -135,4 +114,43 @@ class BenchmarkInfo(ApiAnswer):
     progress: dict[str, Any] | None = None
     result: dict[str, Any] | None = Field(default=None, description="BenchmarkCompleted.")
     failure: dict[str, Any] | None = Field(default=None, description="BenchmarkFailed.")
+    finished_at: datetime | None = None
+
+
+class AnalyseInfo(ApiAnswer):
+    """Statistics over an agent's logs; a proportion without anything behind it is null."""
+
+    agent_id: str = Field(alias="agentId")
+    source: str = Field(description="logs (of the request) or feedback (as stored)")
+    interactions: int
+    feedback: int
+    corrected: int
+    corrected_proportion: float | None = Field(default=None, alias="correctedProportion")
+    rated: int
+    mean_rating: float | None = Field(default=None, alias="meanRating")
+    rewarded: int
+    mean_reward: float | None = Field(default=None, alias="meanReward")
+    retracted: int
+    annotations: int
+    errors: int
+    error_proportion: float | None = Field(default=None, alias="errorProportion")
+    latency_seconds: dict[str, float] = Field(alias="latencySeconds")
+    per_hour: list[dict[str, Any]] = Field(alias="perHour")
+    analysis_id: UUID | None = Field(
+        default=None, alias="analysisId", description="Absent: nothing is run."
+    )
+    result: str | None = Field(default=None, description="Where what was found will be.")
+
+
+class LogAnalysisInfo(ApiAnswer):
+    """An analysis of an agent's logs: its progress, and what it found."""
+
+    analysis_id: UUID
+    agent_id: str
+    state: str
+    request: dict[str, Any] = Field(description="AnalyzeLogs or AnalyzeInteractions.")
+    requested_at: datetime
+    progress: dict[str, Any] | None = None
+    result: dict[str, Any] | None = Field(default=None, description="LogsAnalyzed.")
+    failure: dict[str, Any] | None = Field(default=None, description="LogAnalysisFailed.")
     finished_at: datetime | None = None
