@@ -14,7 +14,7 @@ import orjson
 
 from archon_contracts.commands import ConfigureAgent, DeployModel, RegisterModel
 from archon_contracts.envelope import HeaderView
-from archon_contracts.events import FeedbackReceived
+from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_contracts.identifiers import new_id
 from archon_contracts.rules.rollout_policy import RolloutMode, RolloutPolicy
 from archon_contracts.values import AgentKind
@@ -30,31 +30,37 @@ from tests.support.registry import WHOLE_MODEL
 
 SERVICES: Final = ("coordinator", "registry")
 CANARY, AB_TEST, WATCHED = "canary-agent", "ab-agent", "watched-agent"
+GUARDED = "guarded-agent"
 POLICIES: Final = {
     CANARY: RolloutPolicy(mode=RolloutMode.CANARY, canary_shares=(0.25, 0.5), step_answers=20),
     AB_TEST: RolloutPolicy(mode=RolloutMode.AB_TEST),
     WATCHED: RolloutPolicy(),
+    GUARDED: RolloutPolicy(mode=RolloutMode.AB_TEST),
 }
 SETTINGS: Final = {"lease_seconds": 3, "shutdown_timeout_seconds": 3}
 DUE: Final = {
     CANARY: [("canary", "promoted"), ("watch", "running")],
     AB_TEST: [("ab_test", "promoted"), ("watch", "running")],
-    WATCHED: [("watch", "rolled_back")],
+    # Deployed again within the cooldown, and as bad: nothing flips back.
+    WATCHED: [("watch", "rolled_back"), ("watch", "running")],
+    GUARDED: [("ab_test", "kept")],
 }
 HISTORIES: Final = {
     CANARY: ["deploy 1.0.0", "deploy 1.1.0"],
     AB_TEST: ["deploy 1.0.0", "deploy 1.1.0"],
-    WATCHED: ["deploy 1.0.0", "deploy 1.1.0", "rollback 1.0.0"],
+    WATCHED: ["deploy 1.0.0", "deploy 1.1.0", "rollback 1.0.0", "deploy 1.1.0"],
+    GUARDED: ["deploy 1.0.0"],
 }
 PUBLISHED: Final = {
-    "ExperimentStarted": 2,
+    "ExperimentStarted": 3,
     "ExperimentAdvanced": 1,
-    "ExperimentConcluded": 2,
-    "RegressionDetected": 1,
+    "ExperimentConcluded": 3,
+    "RegressionDetected": 2,
     "RollBackModel": 1,
     "ModelRolledBack": 1,
 }
 EXPERIMENTS = "SELECT kind, state FROM registry.experiments WHERE agent_id = $1 ORDER BY started_at"
+WITH_POLICY = "SELECT count(*) FROM registry.agents WHERE rollout IS NOT NULL"
 RUNNING = "SELECT count(*) FROM registry.experiments WHERE state = 'running'"
 STEP = "SELECT 1 FROM registry.experiments WHERE agent_id = $1 AND progress->>'step' = $2"
 STATE = "SELECT 1 FROM registry.experiments WHERE agent_id = $1 AND state = $2"
@@ -66,7 +72,7 @@ SENT = "SELECT headers::text FROM registry.outbox"
 
 @dataclass(slots=True)
 class RolloutAgents:
-    """Three agents with two versions each, and the feedback on them."""
+    """Agents with two versions each, and the feedback on them."""
 
     system: LocalSystem
     load: FeedbackLoad
@@ -98,19 +104,19 @@ class RolloutAgents:
                     )
                 )
         await send_commands(servers, configured)
-        await self.reach("SELECT count(*) FROM registry.agents WHERE rollout IS NOT NULL", 3)
+        await self.reach(WITH_POLICY, len(POLICIES))
         await send_commands(servers, registered)
-        await self.reach("SELECT count(*) FROM registry.models", 6)
+        await self.reach("SELECT count(*) FROM registry.models", 2 * len(POLICIES))
         await send_commands(servers, [_deploy(agent, "1.0.0") for agent in POLICIES])
-        await self.reach("SELECT count(*) FROM registry.deployments", 3)
+        await self.reach("SELECT count(*) FROM registry.deployments", len(POLICIES))
 
     async def begin(self) -> None:
-        """Begin all three comparisons: canary, A/B test, and a watch by hand."""
+        """Begin all comparisons: a canary, two A/B tests, and a watch by hand."""
         await self.give(WATCHED, "1.0.0", right=200, wrong=20)
         await self.counted()
-        jobs = [_deploy(agent, "1.1.0", for_job=True) for agent in (CANARY, AB_TEST)]
+        jobs = [_deploy(agent, "1.1.0", for_job=True) for agent in (CANARY, AB_TEST, GUARDED)]
         await send_commands(self.system.bootstrap_servers, [*jobs, _deploy(WATCHED, "1.1.0")])
-        await self.reach(RUNNING, 3)
+        await self.reach(RUNNING, len(POLICIES))
 
     async def give(self, agent: str, version: str, *, right: int, wrong: int = 0) -> None:
         """Send feedback on answers of a version."""
@@ -129,13 +135,29 @@ class RolloutAgents:
         self.sent[agent, version] += len(events)
         await self.load.deliver(events)
 
+    async def log_answers(self, agent: str, version: str, *, good: int, failed: int = 0) -> None:
+        """Send the log of answers of a version; failed ones have an error."""
+        await self.load.deliver_unlisted(
+            [
+                InteractionLogged(
+                    agent_id=agent,
+                    interaction_id=f"{version}-{number}",
+                    input="what",
+                    error=None if number < good else "TimeoutError",
+                    model_version=version,
+                )
+                for number in range(good + failed)
+            ]
+        )
+
     async def counted(self) -> bool:
         """Wait until the registry has counted every feedback event once, and none twice."""
 
         async def all_counted() -> bool:
             rows = await self.system.reader.fetch(COUNTED)
             found = {(r["agent_id"], r["version"]): round(float(r["scored"])) for r in rows}
-            return found == dict(self.sent)
+            # Of the guarded agent answers are logged alone.
+            return {place: count for place, count in found.items() if count} == dict(self.sent)
 
         return await until(all_counted, timeout=40)
 
@@ -185,7 +207,7 @@ class RolloutsKilled:
             totals += account
         return ScenarioResult(
             account=totals,
-            load=f"{totals.sent:,} feedback events, {3 * rounds} comparisons",
+            load=f"{totals.sent:,} feedback events, {len(POLICIES) * rounds} comparisons",
             faults=faults,
             survived=survived,
             trials=totals.sent,
@@ -223,6 +245,7 @@ class RolloutsKilled:
         for agent in decided:
             hits.append(await self._kill_at_conclusion(agents, barrier, agent))
         hits.append(await self._kill_at_rollback(agents, barrier))
+        hits.append(await self._fail_and_deploy_again(agents))
         return hits
 
     async def _kill_open(self, agents: RolloutAgents) -> bool:
@@ -262,6 +285,18 @@ class RolloutsKilled:
         issued = await agents.in_state(WATCHED, "rolled_back")
         caught = await barrier.caught(timeout=40)
         return await _kill_at_gate(agents.system, barrier) and caught and issued
+
+    async def _fail_and_deploy_again(self, agents: RolloutAgents) -> bool:
+        """No kill: a guardrail ends a test at once, and the cooldown keeps what was rolled back."""
+        await agents.log_answers(GUARDED, "1.0.0", good=300)
+        await agents.log_answers(GUARDED, "1.1.0", good=60, failed=60)
+        guarded = await agents.in_state(GUARDED, "kept")
+        await agents.reach("SELECT count(*) FROM registry.deployments WHERE action = 'rollback'", 1)
+        command = _deploy(WATCHED, "1.1.0")
+        await send_commands(agents.system.bootstrap_servers, [command])
+        await agents.reach("SELECT count(*) FROM registry.deployments", len(POLICIES) + 5)
+        await agents.give(WATCHED, "1.1.0", right=10, wrong=50)
+        return guarded and await agents.counted()
 
 
 async def _kill_both(system: LocalSystem) -> bool:

@@ -18,7 +18,7 @@ from archon_contracts.client.kafka import KafkaFeedbackClient
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.commands import RollBackModel
 from archon_contracts.envelope import Envelope
-from archon_contracts.event_ids import event_id_of
+from archon_contracts.event_ids import FeedbackEvent, event_id_of
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.topics import REGISTRY_COMMANDS
@@ -120,7 +120,7 @@ class FeedbackLoad:
         for event in events:
             self._client_log.acknowledge(event_id_of(event, self._submitter))
 
-    async def deliver_unlisted(self, events: Sequence[FeedbackReceived]) -> None:
+    async def deliver_unlisted(self, events: Sequence[FeedbackEvent]) -> None:
         """Send these without a line in the client_log: none of them may be stored."""
         while events:
             try:
