@@ -81,22 +81,35 @@ def show(
     console.print(table("looks, newest last", MEASURE_COLUMNS, rows))
 
 
-ARM_COLUMNS = ("version", "answers", "failed", "scored", "feedback rate", "mean outcome (95 %)")
+ARM_COLUMNS = (
+    "version",
+    "answers",
+    "failed",
+    "scored",
+    "feedback rate",
+    "mean outcome (95 %)",
+    "weighed by propensity",
+)
 MEASURE_COLUMNS = ("when", "part", "scored", "difference", "e-value of harm")
 
 
 def _arm(arm: Mapping[str, Any]) -> tuple[Any, ...]:
-    rate, outcome = arm.get("feedback_rate"), arm.get("outcome")
+    rate = arm.get("feedback_rate")
     return (
         arm["model"]["version"],
         arm["interactions"],
         arm["failed"],
         arm["scored"],
         None if rate is None else f"{100 * rate:.1f} %",
-        None
-        if outcome is None
-        else f"{outcome['value']:.3f} ({outcome['low']:.3f} to {outcome['high']:.3f})",
+        _mean(arm.get("outcome")),
+        _mean(arm.get("weighted_outcome")),
     )
+
+
+def _mean(estimate: Mapping[str, Any] | None) -> str | None:
+    if estimate is None:
+        return None
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
 
 
 def _measure(measure: Mapping[str, Any]) -> tuple[Any, ...]:

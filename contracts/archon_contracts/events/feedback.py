@@ -53,6 +53,15 @@ PROPENSITY: Final = Field(
     le=1,
     description="Probability with which the version chose `actual`; absent: not known.",
 )
+FEEDBACK_PROPENSITY: Final = Field(
+    default=None,
+    strict=True,
+    gt=0,
+    le=1,
+    description="Probability with which feedback on this answer was asked for or kept, such as "
+    "0.05 where every twentieth answer is reviewed; absent: not known. Mean outcomes are weighed "
+    "by its inverse.",
+)
 ShownAnswer = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MAXIMUM_SHOWN: Final = 100
 """Answers shown to choose from: more are a catalogue and say little of each."""
@@ -99,6 +108,7 @@ class FeedbackReceived(Contract):
         "version's counts in no experiment.",
     )
     propensity: float | None = PROPENSITY
+    feedback_propensity: float | None = FEEDBACK_PROPENSITY
     unit_id: Identifier | None = Field(default=None, description="User or session.")
     source: FeedbackSource = FeedbackSource.USER
     context: Annotated[dict[str, JsonValue], AfterValidator(check_storable)] = Field(

@@ -30,6 +30,18 @@ class FeedbackCounts(ValueObject):
     )
     outcome_sum: float = 0.0
     outcome_squares: float = Field(default=0.0, description="Sum of squared outcomes.")
+    weighted: int = Field(
+        default=0, ge=0, description="Scored ones whose `feedback_propensity` is known."
+    )
+    weight_sum: float = Field(
+        default=0.0, description="Of those, the sum of w = 1 / feedback_propensity, 100 at most."
+    )
+    weight_squares: float = Field(default=0.0, description="Sum of w squared.")
+    weighted_sum: float = Field(default=0.0, description="Sum of w times outcome.")
+    weighted_products: float = Field(default=0.0, description="Sum of w squared times outcome.")
+    weighted_squares: float = Field(
+        default=0.0, description="Sum of w squared times outcome squared."
+    )
     corrected: int = Field(default=0, ge=0, description="With an answer other than the agent's.")
     rated: int = Field(default=0, ge=0)
     rating_sum: float = 0.0

@@ -37,6 +37,11 @@ class ArmReport(ValueObject):
     outcome: Estimate | None = Field(
         default=None, description="Mean outcome of those, 0 to 1; absent: there is none."
     )
+    weighted_outcome: Estimate | None = Field(
+        default=None,
+        description="Mean outcome of all answers, estimated from the scored ones whose "
+        "`feedback_propensity` is known, each weighed by its inverse; absent: none is known.",
+    )
     interactions: int = Field(default=0, ge=0, description="Answers that were logged.")
     failed: int = Field(default=0, ge=0, description="Of those, with an error.")
     feedback_rate: float | None = Field(

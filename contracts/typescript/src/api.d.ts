@@ -145,6 +145,8 @@ export interface ArmReport {
   scored: number;
   /** Mean outcome of those, 0 to 1; absent: there is none. */
   outcome?: Estimate | null;
+  /** Mean outcome of all answers, estimated from the scored ones whose `feedback_propensity` is known, each weighed by its inverse; absent: none is known. */
+  weighted_outcome?: Estimate | null;
   /** Answers that were logged. */
   interactions?: number;
   /** Of those, with an error. */
@@ -1818,6 +1820,8 @@ export interface Operations {
       model_digest?: string | null;
       /** Probability with which the version chose `actual`; absent: not known. */
       propensity?: number | null;
+      /** Probability with which feedback on this answer was asked for or kept, such as 0.05 where every twentieth answer is reviewed; absent: not known. Mean outcomes are weighed by its inverse. */
+      feedback_propensity?: number | null;
       /** User or session. */
       unit_id?: string | null;
       /** Who gave the feedback. */
@@ -1857,6 +1861,8 @@ export interface Operations {
         model_digest?: string | null;
         /** Probability with which the version chose `actual`; absent: not known. */
         propensity?: number | null;
+        /** Probability with which feedback on this answer was asked for or kept, such as 0.05 where every twentieth answer is reviewed; absent: not known. Mean outcomes are weighed by its inverse. */
+        feedback_propensity?: number | null;
         /** User or session. */
         unit_id?: string | null;
         /** Who gave the feedback. */
@@ -1896,6 +1902,8 @@ export interface Operations {
       model_digest?: string | null;
       /** Probability with which the version chose `actual`; absent: not known. */
       propensity?: number | null;
+      /** Probability with which feedback on this answer was asked for or kept, such as 0.05 where every twentieth answer is reviewed; absent: not known. Mean outcomes are weighed by its inverse. */
+      feedback_propensity?: number | null;
       /** User or session. */
       unit_id?: string | null;
       /** Who gave the feedback. */

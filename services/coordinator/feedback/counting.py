@@ -31,6 +31,12 @@ class Counters:
     scored: int = 0
     outcome_sum: float = 0.0
     outcome_squares: float = 0.0
+    weighted: int = 0
+    weight_sum: float = 0.0
+    weight_squares: float = 0.0
+    weighted_sum: float = 0.0
+    weighted_products: float = 0.0
+    weighted_squares: float = 0.0
     corrected: int = 0
     rated: int = 0
     rating_sum: float = 0.0
@@ -63,6 +69,9 @@ class Counters:
                 setattr(self, name, getattr(self, name) + value)
 
 
+MAX_WEIGHT: Final = 100.0
+"""Truncated importance weights, Ionides (2008), JCGS 17(2): a sender who states a propensity of
+nearly 0 would else be the whole mean."""
 MAX_COUNTS_BYTES: Final = 500_000
 """Of one event, as JSON. Kafka takes records up to 1 MB, and whoever names another model version
 with each event would have the counts of all the others refused with theirs."""
@@ -180,6 +189,8 @@ def _count_feedback(counters: Counters, row: FeedbackRow) -> None:
         counters.scored += 1
         counters.outcome_sum += row.outcome
         counters.outcome_squares += row.outcome * row.outcome
+        if row.feedback_propensity is not None:
+            _add_weighted(counters, row.outcome, row.feedback_propensity)
     counters.corrected += row.corrected
     counters.by_source[row.source] = counters.by_source.get(row.source, 0) + 1
     if row.rating is not None:
@@ -188,3 +199,14 @@ def _count_feedback(counters: Counters, row: FeedbackRow) -> None:
     if row.reward is not None:
         counters.rewarded += 1
         counters.reward_sum += row.reward
+
+
+def _add_weighted(counters: Counters, outcome: float, propensity: float) -> None:
+    """Count an outcome by the inverse of the probability with which feedback was asked for."""
+    weight = min(1 / propensity, MAX_WEIGHT)
+    counters.weighted += 1
+    counters.weight_sum += weight
+    counters.weight_squares += weight * weight
+    counters.weighted_sum += weight * outcome
+    counters.weighted_products += weight * weight * outcome
+    counters.weighted_squares += weight * weight * outcome * outcome

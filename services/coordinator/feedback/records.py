@@ -67,6 +67,7 @@ class FeedbackRow(NamedTuple):
     offset: int = 0
     model_digest: str | None = None
     outcome: float | None = None
+    feedback_propensity: float | None = None
 
 
 class InteractionRow(NamedTuple):
@@ -237,6 +238,7 @@ def _parse_feedback(
             reward=body.reward,
             rating=body.rating,
         ),
+        feedback_propensity=body.feedback_propensity,
     )
     return _classify(row, headers, body)
 

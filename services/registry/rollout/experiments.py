@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -15,6 +15,7 @@ from archon_contracts.rules.rollout_policy import RolloutMode, RolloutPolicy
 from archon_contracts.values import ModelRef
 from services.registry.statistics.e_process import NO_EVIDENCE, HarmProcess
 from services.registry.statistics.outcomes import NO_OUTCOMES, Outcomes
+from services.registry.statistics.weighted_outcomes import NOT_WEIGHTED, WeightedOutcomes
 
 
 class ExperimentKind(StrEnum):
@@ -59,6 +60,7 @@ class ArmCounts:
     interactions: int = 0
     failed: int = 0
     latencies: Mapping[int, int] = field(default_factory=dict)
+    weighted: WeightedOutcomes = NOT_WEIGHTED
 
     @classmethod
     def of(cls, counts: FeedbackCounts) -> ArmCounts:
@@ -68,6 +70,14 @@ class ArmCounts:
             counts.interactions,
             counts.failed,
             {int(bucket): count for bucket, count in counts.latencies.items()},
+            WeightedOutcomes(
+                counts.weighted,
+                counts.weight_sum,
+                counts.weight_squares,
+                counts.weighted_sum,
+                counts.weighted_products,
+                counts.weighted_squares,
+            ),
         )
 
     def __add__(self, other: ArmCounts) -> ArmCounts:
@@ -79,6 +89,7 @@ class ArmCounts:
             self.interactions + other.interactions,
             self.failed + other.failed,
             latencies,
+            self.weighted + other.weighted,
         )
 
     @property
@@ -93,6 +104,7 @@ class ArmCounts:
             "interactions": self.interactions,
             "failed": self.failed,
             "latencies": {str(bucket): count for bucket, count in self.latencies.items()},
+            "weighted": list(astuple(self.weighted)),
         }
 
     @classmethod
@@ -103,6 +115,8 @@ class ArmCounts:
             stored["interactions"],
             stored["failed"],
             {int(bucket): count for bucket, count in stored["latencies"].items()},
+            # Absent: counted before propensities of feedback were known.
+            WeightedOutcomes(*stored.get("weighted", ())),
         )
 
 

@@ -33,6 +33,7 @@ from services.registry.statistics.sequences import (
     mean_variance,
 )
 from services.registry.statistics.stopped_estimates import stopped_estimate
+from services.registry.statistics.weighted_outcomes import self_normalized_mean
 from shared.audit import AuditEntry
 
 NORMAL_975 = 1.959964
@@ -155,10 +156,18 @@ def _report(model: ModelRef, counts: ArmCounts) -> ArmReport:
         model=model,
         scored=scored,
         outcome=_estimate(counts.scored) if scored else None,
+        weighted_outcome=_weighted_estimate(counts),
         interactions=counts.interactions,
         failed=counts.failed,
         feedback_rate=rate,
     )
+
+
+def _weighted_estimate(counts: ArmCounts) -> Estimate | None:
+    mean = self_normalized_mean(counts.weighted)
+    if mean is None:
+        return None
+    return Estimate(value=mean.value, low=mean.low, high=mean.high, n=round(counts.weighted.count))
 
 
 def _difference(ended: VersionComparison) -> Estimate | None:

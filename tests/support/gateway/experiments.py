@@ -80,6 +80,7 @@ def _arm(version: str, digest: str, *, answers: int, scored: int, mean: float) -
         model=_model(version, digest),
         scored=scored,
         outcome=Estimate(value=mean, low=mean - 0.05, high=mean + 0.05, n=scored),
+        weighted_outcome=Estimate(value=mean - 0.1, low=mean - 0.2, high=mean, n=scored // 2),
         interactions=answers,
         failed=1,
         feedback_rate=scored / answers,

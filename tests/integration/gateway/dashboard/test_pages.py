@@ -113,7 +113,10 @@ async def test_hostile_text_is_shown_as_text(
         ("/jobs/{job}", ("The candidate passed", "compared with version", "12 quarantined")),
         ("/jobs/{job}", ("rolling out", "train/loss", "602 events", "trigger: count")),
         ("/experiments", ("canary", "50.0 %", "100 scored answers", "+9.0")),
-        ("/experiments/{job}", ("Evidence of harm", "the rates differ", "50.0 %", "+1.0 to +17.0")),
+        (
+            "/experiments/{job}",
+            ("Evidence of harm", "the rates differ", "60.0 % to 80.0 %"),
+        ),
         ("/agents/{agent}", ("▲ deployed", "in place of", "fires at 200 unused events")),
         ("/compare?agent_id={agent}&version=1.1.0", ("84.0 %", "1.0.0")),
         ("/operations/system", ("trainer-1", "1 of 2")),

@@ -161,6 +161,24 @@ def test_outcomes_are_summed_with_their_squares_per_digest() -> None:
     assert (named.model_version, named.model_digest, named.scored) == ("1.0.0", "d", 1)
 
 
+def test_outcomes_are_weighed_where_the_probability_of_feedback_is_known() -> None:
+    counter = FeedbackCounter(RECEIVED_AT)
+    stated = ((1.0, 0.5), (0.5, 0.25), (0.0, None), (None, 0.5), (1.0, 1e-9))
+    rows = [
+        row(n)._replace(outcome=outcome, feedback_propensity=propensity)
+        for n, (outcome, propensity) in enumerate(stated)
+    ]
+
+    counter.add_feedback(rows, None)
+
+    (counts,) = published(counter)[0].counts
+    assert (counts.scored, counts.weighted) == (4, 3)
+    # Weights 2, 4 and 100, to which that of a billionth is cut.
+    assert (counts.weight_sum, counts.weight_squares) == (106, 4 + 16 + 10_000)
+    assert (counts.weighted_sum, counts.weighted_products) == (104, 4 + 8 + 10_000)
+    assert counts.weighted_squares == 4 + 4 + 10_000
+
+
 def test_counters_that_an_earlier_release_left_are_still_published() -> None:
     counters = [[*KEY, "1.0.0", {"feedback": 2}]]
     totals = CountTotals()

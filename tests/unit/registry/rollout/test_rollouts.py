@@ -209,6 +209,24 @@ async def test_what_a_test_shows_is_published_as_it_grows_and_at_its_end(
     assert last.harm_log_e_value < last.harm_log_limit
 
 
+async def test_a_report_weighs_outcomes_by_the_probability_of_feedback(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    await registry.offer()
+    # Half of the right answers' users were asked, and every wrong one's.
+    sums = {"weighted": 2, "weight_sum": 3.0, "weight_squares": 5.0, "weighted_sum": 2.0}
+    await registry.count(
+        ("1.1.0", 1, 1), times=30, weighted_products=4.0, weighted_squares=4.0, **sums
+    )
+
+    control, treatment = registry.last(ExperimentMeasured).arms
+    assert control.weighted_outcome is None
+    assert treatment.outcome.value == pytest.approx(0.5)
+    assert treatment.weighted_outcome.value == pytest.approx(2 / 3)
+    assert treatment.weighted_outcome.n > 40
+
+
 async def test_a_watch_is_not_published_as_an_experiment(registry: RolloutHarness) -> None:
     await registry.prepare(RolloutPolicy())
     await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))

@@ -31,6 +31,11 @@ class ArmReportInfo(ApiAnswer):
     outcome: EstimateInfo | None = Field(
         default=None, description="Mean outcome of those, 0 to 1; absent: there is none."
     )
+    weighted_outcome: EstimateInfo | None = Field(
+        default=None,
+        description="Mean outcome of all answers, estimated from the scored ones whose "
+        "`feedback_propensity` is known, each weighed by its inverse; absent: none is known.",
+    )
     interactions: int | None = Field(default=None, description="Answers that were logged.")
     failed: int | None = Field(default=None, description="Of those, with an error.")
     feedback_rate: float | None = Field(
