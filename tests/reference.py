@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from archon_contracts.topics import SERVICES
+from contract_tools.api_reference import build_api_reference
 from contract_tools.sdk.files import build_sdk_files
 from deploy.kafka_access import build_table
 from services.evaluator.metrics.specification import build_metrics_table
@@ -29,6 +30,7 @@ from shared.settings import ServiceSettings
 
 ROOT: Final = Path(__file__).parents[1]
 ROUTES_FILE: Final = ROOT / "services/gateway/ROUTES.md"
+HANDBOOK_API_FILE: Final = ROOT / "contracts/handbook/api.md"
 ACCESS_FILE: Final = ROOT / "deploy/KAFKA-RIGHTS.md"
 TABLE_START: Final = "<!-- settings: written by tests.reference -->"
 TABLE_END: Final = "<!-- end of settings -->"
@@ -153,6 +155,7 @@ def build_files() -> Iterator[tuple[Path, str]]:
     yield ROUTES_FILE, build_routes_page()
     yield ACCESS_FILE, build_access_page()
     yield from build_sdk_files(build_openapi()).items()
+    yield HANDBOOK_API_FILE, build_api_reference(build_openapi())
     for service in SERVICES:
         yield readme_of(service), build_readme(service)
 

@@ -163,7 +163,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "deploy/cli/screens/watch.py": "as above",
         "deploy/cli/commands/models.py": "a second name of a command, for users of other tools",
     },
-    "purpose": {"contracts/archon_contracts/client/sdk/": "a field of the API"},
+    "purpose": {
+        "contracts/archon_contracts/client/sdk/": "a field of the API",
+        "contracts/handbook/api.md": "as above",
+    },
     "turn": {"deploy/demo/bfcl.py": "turns of a dialogue"},
 }
 

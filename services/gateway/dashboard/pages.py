@@ -46,6 +46,7 @@ SECTIONS: Final = (
     ("/operations/dead-letters", "Dead letters", Scope.OPERATE),
     ("/operations/topics", "Topics", Scope.OPERATE),
     ("/operations/system", "System", Scope.OPERATE),
+    ("/handbook", "Handbook", Scope.READ),
 )
 """What the navigation shows, and the scope without which the page would be refused."""
 ACCEPTED: Final = {

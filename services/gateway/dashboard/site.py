@@ -11,6 +11,7 @@ from services.gateway.dashboard.views import (
     changes,
     data,
     experiments,
+    handbook,
     jobs,
     operations,
     overview,
@@ -18,7 +19,7 @@ from services.gateway.dashboard.views import (
 )
 from services.gateway.routes.dependencies import GatewayApi
 
-VIEWS = (session, overview, jobs, experiments, agents, data, operations, changes)
+VIEWS = (session, overview, jobs, experiments, agents, data, operations, changes, handbook)
 
 
 def add_dashboard(app: FastAPI, api: GatewayApi) -> None:

@@ -44,6 +44,7 @@ PAGES = {
     "hostile": "/jobs/{hostile}",
     "rollback": "/agents/helpdesk/rollback",
     "data": "/data",
+    "handbook": "/handbook/training-failures",
     "compare": "/compare?agent_id=helpdesk&version=1.1.0",
     "audit": "/operations/audit",
     "keys": "/operations/keys",

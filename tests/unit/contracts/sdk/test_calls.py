@@ -34,6 +34,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "benchmark": ((ID,), {}),
         "benchmark_report": ((ID, "r.json"), {}),
         "analyze_agent_logs": (("a",), {"hours": 2}),
+        "log_analysis": ((ID,), {}),
         "status": ((), {}),
     },
     "agents": {

@@ -13,6 +13,7 @@ from archon_contracts.client.sdk.answers.functions import (
     AnalyseInfo,
     BenchmarkInfo,
     GenerateInfo,
+    LogAnalysisInfo,
     StartedJobInfo,
     StoredBenchmarksInfo,
     SyntheticInfo,
@@ -206,11 +207,24 @@ class AsyncArchon:
         return await self._transport.text(api_path("benchmarks", benchmark_id, "reports", file))
 
     async def analyze_agent_logs(
-        self, agent_id: str, *, hours: int = 24, logs: Sequence[Mapping[str, Any]] | None = None
+        self,
+        agent_id: str,
+        *,
+        hours: int = 24,
+        logs: Sequence[Mapping[str, Any]] | None = None,
+        run: bool | None = None,
     ) -> AnalyseInfo:
-        """Statistics of what an agent reported in the last hours, or of the lines sent."""
-        body = {"agent_id": agent_id, "hours": hours, "logs": logs}
+        """Statistics of what an agent reported in the last hours, or of the lines sent.
+
+        With `run` also what goes wrong in them; `log_analysis(analysis_id)` has what was found.
+        """
+        body = {"agent_id": agent_id, "hours": hours, "logs": logs, "run": run}
         return await self._transport.send(function_call("analyzeAgentLogs", body), AnalyseInfo)
+
+    async def log_analysis(self, analysis_id: UUID | str) -> LogAnalysisInfo:
+        """An analysis of an agent's logs, with its progress or what it found."""
+        call = read_call(api_path("log-analyses", analysis_id))
+        return await self._transport.send(call, LogAnalysisInfo)
 
     async def status(self) -> dict[str, Any]:
         """Stored feedback, open jobs and load; with the scope `operate` the whole system's."""
