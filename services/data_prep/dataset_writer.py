@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from archon_contracts.formats import (
     REFERENCE_FILE,
     REPLAY,
     RETRACTED_IDS_FILE,
+    REWARDS_FILE,
     DatasetCard,
     SourceEntry,
     Split,
@@ -26,7 +27,7 @@ from archon_contracts.formats import (
     to_jsonl,
 )
 from archon_contracts.identifiers import derived_id
-from services.data_prep.domain import GradedItem, PreparationPolicy, PreparedDataset
+from services.data_prep.domain import GradedItem, Item, PreparationPolicy, PreparedDataset
 
 
 def derive_dataset_id(command: PrepareDataset) -> UUID:
@@ -53,7 +54,8 @@ def build_files(
         },
         **({REFERENCE_FILE: to_jsonl(_to_reference(prepared))} if prepared.reference else {}),
         **({RETRACTED_IDS_FILE: _to_lines(retracted)} if retracted else {}),
-        **({NEGATIVES_FILE: to_jsonl(_to_negatives(prepared))} if prepared.negatives else {}),
+        **_ungraded_file(NEGATIVES_FILE, prepared.negatives),
+        **_ungraded_file(REWARDS_FILE, prepared.rewarded),
         FEEDBACK_IDS_FILE: _to_lines(feedback),
         QUARANTINED_FILE: to_jsonl(prepared.quarantined),
         DATASET_CARD_FILE: card.model_dump_json(indent=2).encode(),
@@ -67,12 +69,14 @@ def _to_lines(names: Collection[str]) -> bytes:
 def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:
     """The feedback that speaks for the new items, sorted, each once."""
     new = [graded.item for part in prepared.splits.values() for graded in part]
-    new += prepared.negatives
+    new += (*prepared.negatives, *prepared.rewarded)
     return sorted({origin for item in new if item.source != REPLAY for origin in item.feedback_ids})
 
 
-def _to_negatives(prepared: PreparedDataset) -> list[TrainingItem]:
-    return [item.to_training_item(difficulty=1.0) for item in prepared.negatives]
+def _ungraded_file(name: str, items: Sequence[Item]) -> dict[str, bytes]:
+    """The file, where there is something to write in it."""
+    lines = [item.to_training_item(difficulty=1.0) for item in items]
+    return {name: to_jsonl(lines)} if lines else {}
 
 
 def _to_reference(prepared: PreparedDataset) -> list[SuiteItem]:

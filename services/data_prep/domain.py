@@ -175,6 +175,8 @@ class PreparedDataset:
     """Items of the test part that may enter the set later."""
     negatives: tuple[Item, ...] = ()
     """Items of which only wrong answers are known."""
+    rewarded: tuple[Item, ...] = ()
+    """Answers with their rewards, each interaction by itself."""
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
     quarantined: tuple[QuarantinedItem, ...] = ()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
-from archon_contracts.values import AgentKind
+from archon_contracts.values import AgentKind, TrainingMethod
 from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
 from services.data_prep.cleaning.cleaning import build_items, deduplicate
 from services.data_prep.cleaning.negatives import build_negatives, excludes_any, merge_negatives
+from services.data_prep.cleaning.rewarded import build_rewarded
 from services.data_prep.dedup.leakage import drop_held_out
 from services.data_prep.dedup.merging import MergedItems, merge_near_duplicates
 from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
@@ -33,7 +34,7 @@ from services.data_prep.sampling.reference_set import select_candidates
 from services.data_prep.sampling.splitting import cap_raters, split
 from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import to_text
-from services.data_prep.trust.negatives import apply_trust_to_negatives
+from services.data_prep.trust.negatives import apply_trust_to_negatives, cap_rewarded
 from services.data_prep.trust.rules import TrustResult, apply_trust
 
 RETRACTED = "retracted"
@@ -94,7 +95,8 @@ class PreparationInputs:
 
 @dataclass(frozen=True, slots=True)
 class NewItems:
-    """What the sources teach: items with an answer, and items with wrong ones alone.
+    """What the sources teach: items with an answer, items with wrong ones alone, and, for a
+    training by rewards, all answers that were rewarded.
 
     `quarantined` are those that are not believed.
     """
@@ -102,6 +104,7 @@ class NewItems:
     items: list[Item] = field(default_factory=list)
     negatives: tuple[Item, ...] = ()
     quarantined: tuple[QuarantinedItem, ...] = ()
+    rewarded: tuple[Item, ...] = ()
 
 
 def prepare(
@@ -125,6 +128,9 @@ def prepare(
     learned = [item for item in parts[Split.TRAIN] if item.source != SourceKind.SYNTHETIC]
     parts[Split.TRAIN] += _augment(inputs, policy, parts)
     parts[Split.TRAIN] += replayed
+    # The test part decides about the version, so no reward of its inputs may teach it.
+    tested = {item.key for item in parts[Split.TEST]}
+    new = replace(new, rewarded=_keep_apart(new.rewarded, tested, policy))
     return _assemble(inputs, counters, parts, learned, new)
 
 
@@ -174,31 +180,32 @@ def _select_new_items(
         negatives = apply_trust_to_negatives(rated, items, memory, trust, policy, inputs.seed)
         counters.duplicates += len(rated) - len(negatives.items) - len(negatives.quarantined)
         counters.quarantined.update(str(each.reason) for each in negatives.quarantined)
-    return NewItems(
-        drop_held_out(items, inputs.never_trained, counters),
-        _keep_out_of_suite(merge_negatives(negatives.items, counters), inputs, policy, counters),
-        (*trusted.quarantined, *negatives.quarantined, *counters.set_aside),
-    )
+    asked = inputs.never_trained
+    merged = merge_negatives(negatives.items, counters)
+    kept = _keep_apart(merged, asked, policy)
+    counters.held_out += len(merged) - len(kept)
+    quarantined = (*trusted.quarantined, *negatives.quarantined, *counters.set_aside)
+    rewarded: Sequence[Item] = ()
+    if inputs.command.method is TrainingMethod.REINFORCEMENT:
+        rewarded = build_rewarded(records, inputs.targets)
+        names = {item.id for item in quarantined}
+        rewarded = cap_rewarded(rewarded, names, memory, trust, policy, inputs.seed)
+        rewarded = _keep_apart(rewarded, asked, policy)
+    return NewItems(drop_held_out(items, asked, counters), kept, quarantined, tuple(rewarded))
 
 
-def _keep_out_of_suite(
-    negatives: Sequence[Item],
-    inputs: PreparationInputs,
-    policy: PreparationPolicy,
-    counters: PreparationCounters,
+def _keep_apart(
+    items: Sequence[Item], asked: Collection[str], policy: PreparationPolicy
 ) -> tuple[Item, ...]:
     """Those whose input no question of the evaluation equals, nearly or word for word."""
-    if not negatives:  # most windows: nothing to compare a whole suite with
-        return ()
-    asked = inputs.never_trained
-    texts = [*(item.key for item in negatives), *asked]
+    if not items or not asked:  # most windows: nothing to compare a whole suite with
+        return tuple(items)
+    texts = [*(item.key for item in items), *asked]
     roots = cluster_near_duplicates(
         texts, policy.near_duplicate_threshold, policy.exact_comparison_limit
     )
-    taken = set(roots[len(negatives) :])
-    kept = tuple(i for i, root in zip(negatives, roots, strict=False) if root not in taken)
-    counters.held_out += len(negatives) - len(kept)
-    return kept
+    taken = set(roots[len(items) :])
+    return tuple(i for i, root in zip(items, roots, strict=False) if root not in taken)
 
 
 def _drop_retracted(
@@ -340,6 +347,7 @@ def _assemble(
             "ratings": agreement.ratings,
         },
         negatives=new.negatives,
+        rewarded=new.rewarded,
         quarantined=new.quarantined,
     )
 

@@ -15,6 +15,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "system": (
         "tests/acceptance/test_generators.py",
         "tests/acceptance/test_sdk.py",
+        "tests/acceptance/test_reinforcement.py",
         "tests/acceptance/test_self_trigger.py",
         "tests/acceptance/test_two_namespaces.py",
         "tests/acceptance/test_whole_system.py",

@@ -13,7 +13,7 @@ from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.rules.numbers import Proportion
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, TrustPolicy
+from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod, TrustPolicy
 
 
 class SourceKind(StrEnum):
@@ -57,6 +57,9 @@ class PrepareDataset(Contract):
     validation_proportion: Proportion = 0.15
     test_proportion: Proportion = 0.15
     trust: TrustPolicy = TrustPolicy()
+    method: TrainingMethod | None = Field(
+        default=None, description="Of the training that the dataset is for; absent: not known."
+    )
     seed: int = Field(default=0, ge=0)
     fast_path: bool = Field(
         default=False, description="A few corrections: none is kept from training."

@@ -121,7 +121,7 @@ class TrainingConfig(ValueObject):
         default=None,
         max_length=20,
         description="What reinforcement learns from: rewards by name, with their weights. Absent: "
-        "of generators exact and valid (0.2).",
+        "of generators exact and valid (0.2), of others reward, rating and correction alike.",
     )
     group_size: Annotated[PositiveCount, at_most(256)] | None = Field(
         default=None, ge=2, description="Answers of a generator sampled for each prompt of a step."

@@ -1387,7 +1387,7 @@ export interface StrictTrainingConfig {
   search_seconds?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeat_seconds?: number | null;
-  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2). */
+  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2), of others reward, rating and correction alike. */
   rewards?: Record<string, unknown> | null;
   /** Answers of a generator sampled for each prompt of a step. */
   group_size?: number | null;
@@ -1556,7 +1556,7 @@ export interface TrainConfigRequest {
   searchSeconds?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeatSeconds?: number | null;
-  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2). */
+  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2), of others reward, rating and correction alike. */
   rewards?: Record<string, unknown> | null;
   /** Answers of a generator sampled for each prompt of a step. */
   groupSize?: number | null;
@@ -1612,7 +1612,7 @@ export interface TrainingConfig {
   search_seconds?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeat_seconds?: number | null;
-  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2). */
+  /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2), of others reward, rating and correction alike. */
   rewards?: Record<string, unknown> | null;
   /** Answers of a generator sampled for each prompt of a step. */
   group_size?: number | null;

@@ -16,11 +16,18 @@ from archon_contracts.metric_names import (
     FINE_TUNED_ACCURACY,
     FINE_TUNED_CHOSEN,
     FINE_TUNED_SECONDS,
+    HELD_OUT_LOGS,
     LEARNT_ITEMS,
+    LOGGED_REWARD,
     NEW_ITEMS_RIGHT_AFTER,
     NEW_ITEMS_RIGHT_BEFORE,
+    POLICY_VALUE,
+    POLICY_VALUE_HIGH,
+    POLICY_VALUE_LOW,
+    REWARDED_ITEMS,
     TRAIN_LOSS_AFTER,
     TRAIN_LOSS_BEFORE,
+    WITHOUT_PROPENSITY,
 )
 from archon_contracts.values import ALL_ITEMS
 from services.coordinator.domain import CandidateFacts, Job
@@ -47,6 +54,7 @@ def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport
             *([f"{withdrawal.items} retracted items leave"] if withdrawal else ()),
             *_describe(before, after, moved, changed, items, gained),
             *_describe_choice(job, metrics),
+            *_describe_policy(metrics),
         ),
         loss_before=before,
         loss_after=after,
@@ -105,6 +113,24 @@ def _describe(
         sentences.append(f"{changed} of {items} answers changed")
     if gained is not None:
         sentences.append(f"{gained:+d} right answers")
+    return tuple(sentences)
+
+
+def _describe_policy(metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """What a policy learnt from rewards would have earned, and how well that is known."""
+    sentences = []
+    if (missing := metrics.get(WITHOUT_PROPENSITY)) and REWARDED_ITEMS in metrics:
+        sentences.append(
+            f"{missing:.0f} of {metrics[REWARDED_ITEMS]:.0f} rewards name no propensity and count by "
+            "a model of the rewards alone"
+        )
+    names = (POLICY_VALUE, POLICY_VALUE_LOW, POLICY_VALUE_HIGH, LOGGED_REWARD, HELD_OUT_LOGS)
+    if all(name in metrics for name in names):
+        value, low, high, logged, logs = (metrics[name] for name in names)
+        sentences.append(
+            f"on {logs:.0f} held-out logs it would have earned {value:.2f} an answer "
+            f"({low:.2f} to {high:.2f}), those who answered earned {logged:.2f}"
+        )
     return tuple(sentences)
 
 

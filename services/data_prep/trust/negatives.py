@@ -7,7 +7,7 @@ rating is quarantined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from archon_contracts.formats import QuarantinedItem
@@ -56,6 +56,28 @@ def apply_trust_to_negatives(
     kept.sort(key=lambda item: (item.key, item.id))
     explained = sorted(quarantined.values(), key=lambda one: (one.id, one.reason))
     return TrustResult(kept, tuple(explained))
+
+
+def cap_rewarded(
+    rewarded: Sequence[Item],
+    quarantined: Collection[str],
+    memory: Sequence[Item],
+    trust: TrustPolicy,
+    policy: PreparationPolicy,
+    seed: int,
+) -> list[Item]:
+    """The rewarded answers that count: none of feedback that is `quarantined`, and of no rater or
+    source more than its part of a window. What says nothing good or bad is capped here alone.
+    """
+    left = [item for item in rewarded if item.id not in quarantined]
+    if not trust.enabled or not left:
+        return left
+    ordered = sorted(left, key=lambda item: seeded_sort_key(item, seed))
+    said = [item.model_copy(update={"target": item.target or item.actual}) for item in ordered]
+    window = TrustWindow(said, memory, trust, policy, seed)
+    window.cap_sources()
+    window.cap_raters()
+    return sorted((ordered[n] for n in window.remaining()), key=lambda item: (item.key, item.id))
 
 
 def _denied_target(item: Item) -> str:

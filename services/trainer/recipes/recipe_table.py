@@ -45,6 +45,12 @@ def _train_encoder(run: TrainingRun[EncoderConfig], report: Report) -> TrainResu
     return train(run, report)
 
 
+def _train_policy(run: TrainingRun[EncoderConfig], report: Report) -> TrainResult:
+    from services.trainer.recipes.bandit.recipe import train
+
+    return train(run, report)
+
+
 def _train_generator(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     from services.trainer.recipes.generators.supervised import train
 
@@ -62,6 +68,14 @@ def _train_reinforcement(run: TrainingRun[GeneratorConfig], report: Report) -> T
 
     return train(run, report)
 
+
+POLICY_DEFAULTS: Final = {
+    "epochs": 1,
+    "batch_size": 4096,
+    "learning_rate": 1.0,
+    "max_length": 512,
+}
+"""A head alone is fitted, on all items at once: only `max_length` has a meaning of these."""
 
 MINIMUM_STEPS: Final = 60
 """Of a classifier's fine-tuning, where epochs of few items are fewer steps (decision 98)."""
@@ -100,6 +114,12 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
             "minimum_steps": MINIMUM_STEPS,
         },
         _train_encoder,
+    ),
+    (AgentKind.SELECTOR, TrainingMethod.REINFORCEMENT): Recipe(
+        TrainingRun[SelectorConfig], POLICY_DEFAULTS, _train_policy
+    ),
+    (AgentKind.CLASSIFIER, TrainingMethod.REINFORCEMENT): Recipe(
+        TrainingRun[ClassifierConfig], POLICY_DEFAULTS, _train_policy
     ),
     (AgentKind.GENERATOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[GeneratorConfig],

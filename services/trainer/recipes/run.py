@@ -71,6 +71,9 @@ class EncoderConfig(RunConfig):
     repeat_seconds: float = Field(
         default=0.0, ge=0, description="Time for repeats with other seeds [s]; 0: none."
     )
+    rewards: dict[str, float] = Field(
+        default_factory=dict, description="Weights of the rewards that reinforcement learns from."
+    )
     fine_tuning: FineTuning = Field(
         default=FineTuning.AUTO,
         description="Whether the encoder is fine-tuned beside the closed-form head.",

@@ -31,19 +31,24 @@ class System:
 
     async def deploy_first_version(self, agent_id: str, *, steps: int = 30) -> None:
         """Register an agent and train its version 1.0.0."""
-        profile = agent(agent_id, self.base_model, steps=steps)
-        await self.gateway.post("/v1/agents", profile)
-        await self._known(agent_id)
+        await self.configure(agent(agent_id, self.base_model, steps=steps))
         request = {"agent_id": agent_id, "method": "supervised", "dataset": "first"}
         accepted = await self.gateway.post("/v1/jobs", request)
         await self.completed(accepted["job_id"])
 
-    async def _known(self, agent_id: str) -> None:
-        """The answer 202 says that an agent is not confirmed yet."""
+    async def configure(self, profile: dict[str, Any]) -> None:
+        """Register an agent; the answer 202 says that it is not confirmed yet."""
+        await self.gateway.post("/v1/agents", profile)
+        await self._found(f"/v1/agents/{profile['agent_id']}")
 
+    async def known_job(self, job_id: str) -> None:
+        """Wait until the gateway shows a job that was requested past it."""
+        await self._found(f"/v1/jobs/{job_id}")
+
+    async def _found(self, path: str) -> None:
         async def there() -> bool:
             try:
-                await self.gateway.get(f"/v1/agents/{agent_id}")
+                await self.gateway.get(path)
             except ApiError as error:
                 if error.status != 404:
                     raise

@@ -242,7 +242,7 @@ class TrainingConfigInfo(ApiAnswer):
     rewards: dict[str, Any] | None = Field(
         default=None,
         description="What reinforcement learns from: rewards by name, with their weights. Absent: "
-        "of generators exact and valid (0.2).",
+        "of generators exact and valid (0.2), of others reward, rating and correction alike.",
     )
     group_size: int | None = Field(
         default=None, description="Answers of a generator sampled for each prompt of a step."

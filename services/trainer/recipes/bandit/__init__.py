@@ -1,0 +1,1 @@
+"""Learning from logged rewards of single answers: a contextual bandit, off policy."""
