@@ -54,7 +54,7 @@ def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport
             *([f"{withdrawal.items} retracted items leave"] if withdrawal else ()),
             *_describe(before, after, moved, changed, items, gained),
             *_describe_choice(job, metrics),
-            *_describe_policy(metrics),
+            *describe_policy(metrics),
         ),
         loss_before=before,
         loss_after=after,
@@ -116,13 +116,13 @@ def _describe(
     return tuple(sentences)
 
 
-def _describe_policy(metrics: Mapping[str, float]) -> tuple[str, ...]:
+def describe_policy(metrics: Mapping[str, float]) -> tuple[str, ...]:
     """What a policy learnt from rewards would have earned, and how well that is known."""
     sentences = []
     if (missing := metrics.get(WITHOUT_PROPENSITY)) and REWARDED_ITEMS in metrics:
         sentences.append(
-            f"{missing:.0f} of {metrics[REWARDED_ITEMS]:.0f} rewards name no propensity and count by "
-            "a model of the rewards alone"
+            f"{missing:.0f} of {metrics[REWARDED_ITEMS]:.0f} rewards name no propensity, and count "
+            "by a model of the rewards alone"
         )
     names = (POLICY_VALUE, POLICY_VALUE_LOW, POLICY_VALUE_HIGH, LOGGED_REWARD, HELD_OUT_LOGS)
     if all(name in metrics for name in names):
