@@ -2,7 +2,7 @@
 
 A reward is a function of a logged item that returns a number from -1 to 1, or None where the item
 says nothing of that kind. Installed packages add more by an entry point of the group
-`archon.rewards`, whose name is the reward's.
+`archon.logged_rewards`, whose name is the reward's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archon_contracts.events import SignalKind
 from archon_contracts.formats import TrainingItem
 from services.trainer.errors import RewardInvalid, RunInvalid
 
-GROUP: Final = "archon.rewards"
+GROUP: Final = "archon.logged_rewards"
 
 Reward = Callable[[TrainingItem], object]
 """Somebody else's code too, so that what it returns is checked."""
