@@ -1,0 +1,1 @@
+"""Benchmarks of what agents learn from CLINC150 and the Berkeley Function Calling Leaderboard."""
