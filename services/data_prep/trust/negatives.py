@@ -73,8 +73,8 @@ def cap_rewarded(
     if not trust.enabled or not left:
         return left
     ordered = sorted(left, key=lambda item: seeded_sort_key(item, seed))
-    said = [item.model_copy(update={"target": item.target or item.actual}) for item in ordered]
-    window = TrustWindow(said, memory, trust, policy, seed)
+    labelled = [item.model_copy(update={"target": item.target or item.actual}) for item in ordered]
+    window = TrustWindow(labelled, memory, trust, policy, seed)
     window.cap_sources()
     window.cap_raters()
     return sorted((ordered[n] for n in window.remaining()), key=lambda item: (item.key, item.id))

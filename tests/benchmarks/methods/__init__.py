@@ -1,1 +1,1 @@
-"""Benchmarks of what agents learn from CLINC150 and the Berkeley Function Calling Leaderboard."""
+"""Benchmarks of methods of learning, of which each has a recipe of its own."""

@@ -1,6 +1,6 @@
 """A classifier that learns from logged ratings alone, with known propensities.
 
-CLINC150, all intents. A version that knows one example of each intent answers by chance, with the
+CLINC150, all intents. A version that knows one example of each intent samples its answers from the
 softmax of its scores, so scaled that 60 of 100 answers are right; each answer is logged with its
 propensity and what it earned, 1 or -1. Of `LOGS` such logs a policy is learnt, of `HELD_OUT` others
 its value is estimated by every estimator; the truth is what it is right in, of those very inputs.
@@ -33,7 +33,7 @@ RIGHT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BanditOutcome:
     """One seed; every value is a proportion of right answers."""
 
     logging: float
@@ -77,11 +77,11 @@ def run() -> list[Figure]:
     ]
 
 
-def _worst(found: list[Outcome], estimator: Estimator) -> float:
+def _worst(found: list[BanditOutcome], estimator: Estimator) -> float:
     return max((100 * (e.estimates[estimator] - e.truth) for e in found), key=abs)
 
 
-def _measure(frozen: FrozenVectors, seed: int) -> Outcome:
+def _measure(frozen: FrozenVectors, seed: int) -> BanditOutcome:
     domains = read_domains(seed, EXAMPLES, test=TEST)[:DOMAINS]
     labels = sorted({intent for domain in domains for intent in domain.intents})
     rows = [row for domain in domains for row in domain.train]
@@ -113,7 +113,7 @@ def _measure(frozen: FrozenVectors, seed: int) -> Outcome:
         white_NF = Whitening.of(vectors_NF)(test_NF)
     policy_NA = best_answers(change.scores(test_scores_NA, white_NF))
     truth_NA = best_answers(change.scores(held_out.base_NA, held_out.white_NF))
-    return Outcome(
+    return BanditOutcome(
         logging=_right(test_scores_NA.softmax(1), test_N),
         policy=_right(policy_NA, test_N),
         truth=_right(truth_NA, right_N[LOGS:]),
@@ -136,7 +136,7 @@ def _first_version(frozen: FrozenVectors, first: dict[str, str], labels: list[st
 
 
 def _find_scale(scores_NA: Tensor, right_N: Tensor) -> float:
-    """The factor of the scores at which answers by chance are right so often."""
+    """The factor of the scores at which sampled answers are right so often."""
     low, high = 0.01, 100.0
     for _ in range(40):
         middle = math.sqrt(low * high)
@@ -149,7 +149,7 @@ def _find_scale(scores_NA: Tensor, right_N: Tensor) -> float:
 
 
 def _log(vectors_NF: Tensor, base_NA: Tensor, right_N: Tensor, seed: int) -> Rewarded:
-    """What the version answers by chance, and earns."""
+    """What the version samples as answers, and earns."""
     policy_NA = base_NA.softmax(1)
     generator = torch.Generator().manual_seed(seed)
     answer_N = torch.multinomial(policy_NA, 1, generator=generator)[:, 0]

@@ -36,7 +36,7 @@ LENGTH: Final = 4.0
 WEIGHT_CONSTRAINT: Final = 1.0
 BIAS_PENALTY: Final = 16.0
 """Times the penalty of a weight: a bias moves an answer for all inputs, and few logs would."""
-FOLDS: Final = 2
+CROSS_FIT_PARTS: Final = 2
 ALMOST_ONE: Final = -1e-6
 """Largest log-probability in the likelihood of a wrong answer, whose logarithm ends at 1."""
 
@@ -132,7 +132,7 @@ class Stated:
 
 
 Watch = Callable[[int, float], None]
-"""Told the number of each evaluation of an objective, and its value."""
+"""Gets the number of each evaluation of an objective, and its value."""
 
 
 def _ignore(_step: int, _value: float) -> None:
@@ -172,15 +172,15 @@ def cross_fit_rewards(rewarded: Rewarded, stated: Stated) -> Tensor:
     """The same, of models that were not fitted to the item itself.
 
     Fitted to it, a model predicts its reward, and the correction of a doubly robust estimate is
-    nothing. With too few items for folds one model serves all.
+    nothing. With too few items for parts one model serves all.
     """
-    if len(rewarded) < 2 * FOLDS:
+    if len(rewarded) < 2 * CROSS_FIT_PARTS:
         return expect_rewards(fit_reward_model(rewarded, stated), rewarded)
-    fold_N = torch.arange(len(rewarded)) % FOLDS
+    part_N = torch.arange(len(rewarded)) % CROSS_FIT_PARTS
     expected_NA = torch.empty_like(rewarded.base_NA)
-    for fold in range(FOLDS):
-        model = fit_reward_model(rewarded.rows(fold_N != fold), stated)
-        expected_NA[fold_N == fold] = expect_rewards(model, rewarded.rows(fold_N == fold))
+    for part in range(CROSS_FIT_PARTS):
+        model = fit_reward_model(rewarded.rows(part_N != part), stated)
+        expected_NA[part_N == part] = expect_rewards(model, rewarded.rows(part_N == part))
     return expected_NA
 
 

@@ -58,12 +58,12 @@ def reinforce(
     known = [row for row in items() if row["input"] == REQUESTS[row["target"]][0]]
     first = run_spec(root / "first", base, kind=kind, fine_tuning="never")
     write_lines(root / "first" / "dataset" / "train.jsonl", known)
-    warm = run(first, ignore)["model_dir"]
+    deployed = run(first, ignore)["model_dir"]
     spec = (
         run_spec(root, base, kind=kind)
         | {
             "method": "reinforcement",
-            "warm_start_model": warm,
+            "warm_start_model": deployed,
         }
         | spec
     )

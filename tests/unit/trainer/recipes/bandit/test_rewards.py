@@ -39,7 +39,7 @@ def test_weights_and_names_choose() -> None:
     assert compose({"signals": 1.0, "rating": 1.0})(rated) == 0.0
 
 
-class Point:
+class InstalledReward:
     """An entry point of an installed package."""
 
     def __init__(self, name: str, value: object) -> None:
@@ -50,7 +50,7 @@ class Point:
 
 
 def test_an_installed_reward_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewards, "entry_points", lambda group: [Point("clicks", 0.5)])
+    monkeypatch.setattr(rewards, "entry_points", lambda group: [InstalledReward("clicks", 0.5)])
 
     assert compose({"clicks": 1.0})(item()) == 0.5
     with pytest.raises(RunInvalid, match=r"no reward 'sales'; name some of clicks, correction"):
