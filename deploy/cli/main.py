@@ -25,7 +25,7 @@ from deploy.cli.commands import (
     up,
 )
 from deploy.cli.errors import OneSentenceErrors
-from deploy.cli.evaluation import logs
+from deploy.cli.evaluation import logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
 from deploy.cli.screens import watch
 
@@ -59,6 +59,7 @@ app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
 app.add_typer(logs.group, name="logs")
+app.add_typer(reviews.group, name="reviews")
 app.add_typer(models.group, name="models")
 app.add_typer(experiments.group, name="experiments")
 app.add_typer(runs.group, name="runs")

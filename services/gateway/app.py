@@ -41,6 +41,8 @@ from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
 from services.gateway.reports.service import RunReports
+from services.gateway.reviews.service import Reviews
+from services.gateway.reviews.store import ReviewStore
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.service import GatewayService
@@ -177,6 +179,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),
+        reviews=Reviews(store, ReviewStore(), shared.clock),
         sessions=Sessions(),
         webhooks=_build_webhooks(settings, shared),
         read_topics=partial(read_topics, client_arguments(settings), settings.kafka_namespace),

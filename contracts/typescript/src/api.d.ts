@@ -81,6 +81,17 @@ export interface AgentView {
   unscored_targets?: SuiteMisfit[];
 }
 
+/** How far reviewers agree on tasks of one kind. */
+export interface AgreementView {
+  kind: "pairwise" | "rubric" | "label";
+  /** cohen (two reviewers) or fleiss; empty: nothing shared. */
+  coefficient: string;
+  /** Absent: nothing is shared, or all chose the same. */
+  kappa?: number | null;
+  /** Items that several reviewers chose for. */
+  items: number;
+}
+
 /** analyzeAgentLogs: of the provided lines, or of what the agent reported in the last hours. */
 export interface AnalyseRequest {
   agentId: string;
@@ -1102,6 +1113,77 @@ export type RetentionStrategy = "standard" | "more_replay" | "interpolation" | "
 /** Reason for giving the feedback of a job back. */
 export interface ReturnRequest {
   reason?: string;
+}
+
+/** Tasks of one kind. */
+export interface ReviewCount {
+  kind: "pairwise" | "rubric" | "label";
+  tasks: number;
+  done: number;
+  reviews: number;
+}
+
+/** What a person looks at. */
+export interface ReviewItem {
+  /** What the agent was asked. */
+  request: string;
+  /** Of a pair two; else the answer to look at. */
+  answers: string[];
+  /** Who gave each answer; reviewers never see it. */
+  versions?: string[];
+}
+
+/** What a reviewer chose. */
+export interface ReviewRequestBody {
+  choice: string;
+  comment?: string;
+}
+
+/** How far an agent's reviews are. */
+export interface ReviewSummary {
+  agent_id: string;
+  counts: ReviewCount[];
+  agreement: AgreementView[];
+  /** The newest ones. */
+  reviews: ReviewView[];
+}
+
+/** The item that a reviewer has now; nobody else gets it until the lease ends. */
+export interface ReviewTaskView {
+  task_id: string;
+  agent_id: string;
+  kind: "pairwise" | "rubric" | "label";
+  request: string;
+  /** Of a pair in an order of this reviewer's own. */
+  answers: string[];
+  /** What can be chosen; its place is its key. */
+  choices: string[];
+  rubric?: string;
+  leased_until: string;
+}
+
+/** Items to review. */
+export interface ReviewTasksRequest {
+  kind: "pairwise" | "rubric" | "label";
+  items: ReviewItem[];
+  /** Of `label`: the choices. */
+  labels?: string[];
+  /** What makes an answer good. */
+  rubric?: string;
+  /** Reviewers that each item wants. */
+  votes?: number;
+}
+
+/** One choice of one reviewer. */
+export interface ReviewView {
+  task_id: string;
+  kind: "pairwise" | "rubric" | "label";
+  request: string;
+  reviewer: string;
+  /** Of a pair the version, or its place from 1, or tie. */
+  choice: string;
+  comment?: string;
+  reviewed_at: string;
 }
 
 /** The version to deploy again; absent: the previous one. */
@@ -2515,6 +2597,48 @@ export interface Operations {
   /** Remove a webhook; what it has not been sent yet is not sent. */
   'POST /v1/webhooks/{webhook_id}/remove': {
     path: { webhook_id: string };
+    query: {};
+    body: undefined;
+    answer: Record<string, string>;
+  };
+  /** Queue items for reviewers. What they choose is never training data. */
+  'POST /v1/agents/{agent_id}/reviews': {
+    path: { agent_id: string };
+    query: {};
+    body: ReviewTasksRequest;
+    answer: Record<string, string>;
+  };
+  /** How many items are done, how far reviewers agree, and the newest choices. */
+  'GET /v1/agents/{agent_id}/reviews': {
+    path: { agent_id: string };
+    query: {};
+    body: undefined;
+    answer: ReviewSummary;
+  };
+  /** The item that this key has, or the next one, for ten minutes; 204: nothing is left. */
+  'GET /v1/agents/{agent_id}/reviews/next': {
+    path: { agent_id: string };
+    query: {};
+    body: undefined;
+    answer: ReviewTaskView | null;
+  };
+  /** Take back this key's newest choice of the last hour; its item is the key's again. */
+  'POST /v1/agents/{agent_id}/reviews/undo': {
+    path: { agent_id: string };
+    query: {};
+    body: undefined;
+    answer: Record<string, string>;
+  };
+  /** Choose for the item that this key has. */
+  'POST /v1/reviews/{task_id}/choice': {
+    path: { task_id: string };
+    query: {};
+    body: ReviewRequestBody;
+    answer: Record<string, string>;
+  };
+  /** Leave the item to other keys. */
+  'POST /v1/reviews/{task_id}/skip': {
+    path: { task_id: string };
     query: {};
     body: undefined;
     answer: Record<string, string>;

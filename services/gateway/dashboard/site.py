@@ -15,11 +15,23 @@ from services.gateway.dashboard.views import (
     jobs,
     operations,
     overview,
+    reviews,
     session,
 )
 from services.gateway.routes.dependencies import GatewayApi
 
-VIEWS = (session, overview, jobs, experiments, agents, data, operations, changes, handbook)
+VIEWS = (
+    session,
+    overview,
+    jobs,
+    experiments,
+    agents,
+    reviews,
+    data,
+    operations,
+    changes,
+    handbook,
+)
 
 
 def add_dashboard(app: FastAPI, api: GatewayApi) -> None:

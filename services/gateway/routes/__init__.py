@@ -28,6 +28,7 @@ from services.gateway.routes import (
     webhooks,
 )
 from services.gateway.routes.dependencies import GatewayApi
+from services.gateway.routes.review_queue import router as review_queue
 
 RESOURCES = (
     feedback,
@@ -45,6 +46,7 @@ RESOURCES = (
     status,
     telemetry,
     webhooks,
+    review_queue,
 )
 
 

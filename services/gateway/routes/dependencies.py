@@ -42,6 +42,7 @@ from services.gateway.models.queries import ModelQueries
 from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.queries import QueryService
 from services.gateway.reports.service import RunReports
+from services.gateway.reviews.service import Reviews
 from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.sse.event_hub import EventHub
@@ -90,6 +91,7 @@ class GatewayApi:
     models: ModelQueries
     model_commands: ModelCommands
     reports: RunReports
+    reviews: Reviews
     sessions: Sessions
     webhooks: Webhooks
     read_topics: Callable[[], Awaitable[list[TopicStatus]]]

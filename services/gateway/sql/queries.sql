@@ -968,3 +968,89 @@ WHERE analysis_id = :analysis_id AND tenant_id = :tenant_id;
 SELECT analysis_id, agent_id, request, requested_at, progress, result, failure, finished_at
 FROM log_analyses
 WHERE tenant_id = :tenant_id AND analysis_id = :analysis_id;
+
+-- Reviews of people ---------------------------------------------------------------------------
+
+-- name: insert_review_tasks(tenant_id, agent_id, task_ids, kind, items, votes, at)!
+INSERT INTO review_tasks (task_id, tenant_id, agent_id, kind, item, votes, created_at)
+SELECT n.task_id, :tenant_id, :agent_id, :kind, n.item::jsonb, :votes, :at
+FROM unnest(:task_ids::uuid[], :items::text[]) WITH ORDINALITY AS n (task_id, item, place)
+ORDER BY n.place
+ON CONFLICT (task_id, tenant_id) DO NOTHING;
+
+-- name: find_leased_task(tenant_id, agent_id, reviewer, after)^
+-- The one that the reviewer has until after that time.
+SELECT task_id, agent_id, kind, item, votes, answered, leased_until FROM review_tasks
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND leased_to = :reviewer
+  AND answered < votes AND leased_until > :after
+LIMIT 1;
+
+-- name: lease_review_task(tenant_id, agent_id, reviewer, now, until)^
+-- The reviewer's own task, or else the next one that nobody looks at and that they have not seen.
+UPDATE review_tasks SET leased_to = :reviewer, leased_until = :until
+WHERE tenant_id = :tenant_id AND task_id = coalesce(
+    (
+        SELECT t.task_id FROM review_tasks t
+        WHERE t.tenant_id = :tenant_id AND t.agent_id = :agent_id AND t.leased_to = :reviewer
+          AND t.answered < t.votes
+        LIMIT 1
+    ),
+    (
+        SELECT t.task_id FROM review_tasks t
+        WHERE t.tenant_id = :tenant_id AND t.agent_id = :agent_id AND t.answered < t.votes
+          AND (t.leased_to IS NULL OR t.leased_until < :now)
+          AND NOT EXISTS (
+              SELECT 1 FROM reviews r
+              WHERE r.task_id = t.task_id AND r.tenant_id = t.tenant_id AND r.reviewer = :reviewer
+          )
+        ORDER BY t.place
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+)
+RETURNING task_id, agent_id, kind, item, votes, answered, leased_until;
+
+-- name: lock_review_task(tenant_id, task_id)^
+SELECT task_id, agent_id, kind, item, votes, answered, leased_to, leased_until FROM review_tasks
+WHERE tenant_id = :tenant_id AND task_id = :task_id
+FOR UPDATE;
+
+-- name: insert_review(task_id, tenant_id, agent_id, reviewer, choice, comment, at)!
+INSERT INTO reviews (task_id, tenant_id, agent_id, reviewer, choice, comment, reviewed_at)
+VALUES (:task_id, :tenant_id, :agent_id, :reviewer, :choice, :comment, :at);
+
+-- name: end_review_lease(tenant_id, task_id, added)!
+UPDATE review_tasks SET answered = answered + :added, leased_to = NULL, leased_until = NULL
+WHERE tenant_id = :tenant_id AND task_id = :task_id;
+
+-- name: delete_last_review(tenant_id, agent_id, reviewer, since)^
+DELETE FROM reviews
+WHERE tenant_id = :tenant_id AND reviewer = :reviewer AND task_id = (
+    SELECT task_id FROM reviews
+    WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND reviewer = :reviewer
+      AND reviewed_at >= :since
+    ORDER BY reviewed_at DESC
+    LIMIT 1
+)
+RETURNING task_id, choice;
+
+-- name: lease_undone_task(tenant_id, task_id, reviewer, until, removed)!
+UPDATE review_tasks
+SET answered = answered - :removed, leased_to = :reviewer, leased_until = :until
+WHERE tenant_id = :tenant_id AND task_id = :task_id;
+
+-- name: count_review_tasks(tenant_id, agent_id)
+SELECT kind, count(*) AS tasks, count(*) FILTER (WHERE answered >= votes) AS done,
+       coalesce(sum(answered), 0)::bigint AS reviews
+FROM review_tasks
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+GROUP BY kind
+ORDER BY kind;
+
+-- name: list_reviews(tenant_id, agent_id, most)
+-- The newest ones with a choice, and what they are about.
+SELECT r.task_id, t.kind, t.item, r.reviewer, r.choice, r.comment, r.reviewed_at
+FROM reviews r JOIN review_tasks t USING (task_id, tenant_id)
+WHERE r.tenant_id = :tenant_id AND r.agent_id = :agent_id AND r.choice IS NOT NULL
+ORDER BY r.reviewed_at DESC, r.task_id
+LIMIT :most;

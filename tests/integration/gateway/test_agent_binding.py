@@ -33,6 +33,7 @@ IMPORTED = {
     "source": "elsewhere",
     "reason": "mine now",
 }
+REVIEWED = {"kind": "rubric", "items": [{"request": "q", "answers": ["a"]}]}
 SYNTHETIC = {"agentId": "{agent}", "scenarioType": "s", "count": 1}
 NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/feedback", RATED | {"agent_id": "{agent}"}, 403),
@@ -79,6 +80,12 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/benchmarks/{benchmark}", None, 404),
     ("GET", "/v1/benchmarks/{benchmark}/reports/a.json", None, 404),
     ("GET", "/v1/log-analyses/{analysis}", None, 404),
+    ("POST", "/v1/agents/{agent}/reviews", REVIEWED, 403),
+    ("GET", "/v1/agents/{agent}/reviews", None, 403),
+    ("GET", "/v1/agents/{agent}/reviews/next", None, 403),
+    ("POST", "/v1/agents/{agent}/reviews/undo", None, 403),
+    ("POST", "/v1/reviews/{review}/choice", {"choice": "5"}, 404),
+    ("POST", "/v1/reviews/{review}/skip", None, 404),
     (
         "POST",
         "/v1/functions/trainAgent",

@@ -41,6 +41,7 @@ IMPORTED = {
     "source": "elsewhere",
     "reason": "mine now",
 }
+REVIEWED = {"kind": "rubric", "items": [{"request": "q", "answers": ["a"]}]}
 RATED = {"agent_id": "{agent}", "interaction_id": "i", "input": "q", "actual": "a", "rating": 5}
 NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}", None),
@@ -76,6 +77,11 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/synthetic/{request}", None),
     ("GET", "/v1/benchmarks/{benchmark}", None),
     ("GET", "/v1/log-analyses/{analysis}", None),
+    ("POST", "/v1/agents/{agent}/reviews", REVIEWED),
+    ("GET", "/v1/agents/{agent}/reviews", None),
+    ("GET", "/v1/agents/{agent}/reviews/next", None),
+    ("POST", "/v1/reviews/{review}/choice", {"choice": "5"}),
+    ("POST", "/v1/reviews/{review}/skip", None),
     ("POST", "/v1/feedback", RATED),
     ("POST", "/v1/interactions", {"agent_id": "{agent}", "interaction_id": "i", "input": "q"}),
     (
@@ -132,6 +138,7 @@ LISTS = (
 )
 TRIED_BELOW = {("POST", "/v1/datasets"), ("POST", "/v1/traces"), ("GET", "/v1/events")}
 TRIED_ELSEWHERE = {
+    ("POST", "/v1/agents/{}/reviews/undo"),  # of the key's own: reviews/test_reviews.py
     (
         "GET",
         "/v1/benchmarks/{}/reports/{}",

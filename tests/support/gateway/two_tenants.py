@@ -65,6 +65,7 @@ class Names:
     request: UUID = field(default_factory=new_id)
     benchmark: UUID = field(default_factory=new_id)
     analysis: UUID = field(default_factory=new_id)
+    review: UUID = field(default_factory=new_id)
 
     def fill(self, template: Any) -> Any:
         """A path or body with `{agent}` and its like replaced."""
@@ -218,8 +219,12 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
     asking = {"agentId": names.agent, "suites": [names.held_out]}
     started = await beta.post("/v1/functions/benchmarkAgent", json=asking)
     analysed = await beta.post("/v1/functions/analyzeAgentLogs", json={"agentId": names.agent})
+    reviewed = {"kind": "rubric", "items": [{"request": "q", "answers": ["a"]}]}
+    await beta.post(f"/v1/agents/{names.agent}/reviews", json=reviewed)
+    review = await beta.get(f"/v1/agents/{names.agent}/reviews/next")
     return replace(
         names,
+        review=UUID(review.json()["task_id"]),
         benchmark=UUID(started.json()["benchmarkId"]),
         analysis=UUID(analysed.json()["analysisId"]),
     )

@@ -105,8 +105,19 @@
     }
   }
 
+  // Keys: a button that names one is pressed by it, unless somebody is writing.
+  function press(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (event.target.closest("input, textarea, select")) return;
+    const button = document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`);
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     draw();
+    document.addEventListener("keydown", press);
     const refresh = document.getElementById("refresh");
     if (refresh) follow(refresh);
     document.body.addEventListener("htmx:after:swap", draw);

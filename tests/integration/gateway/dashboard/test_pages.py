@@ -33,6 +33,7 @@ PAGES = (
     "/experiments?state=promoted",
     "/experiments/{job}",
     "/agents/{agent}",
+    "/agents/{agent}/review",
     "/agents/{agent}/rollback",
     "/agents/{agent}/deploy/1.1.0",
     "/data",
