@@ -61,6 +61,8 @@ class Opinion:
 
     consistency: Consistency
     other_target: str = ""
+    is_alone: bool = False
+    """Whether nothing that is known resembles the input at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ class ConsistencyChecker:
     def _classify(self, item: Item, near: Consensus | None) -> Opinion:
         typical = self._typical_similarity
         if near is None or typical is None:
-            return Opinion(Consistency.UNKNOWN)
+            return Opinion(Consistency.UNKNOWN, is_alone=typical is not None)
         other = near.provided_target or near.target
         other = other if other != item.target else ""
         if near.target == item.target:

@@ -45,6 +45,7 @@ from services.data_prep.trust.raters import (
     is_provided,
     rater_of,
 )
+from services.data_prep.trust.updates import find_sharing_a_word, find_unfamiliar
 
 K = TypeVar("K")
 
@@ -186,14 +187,12 @@ class TrustWindow:
             if opinion.consistency is Consistency.CONTRADICTED and p not in self.quarantined
         ]
         if is_update:
-            # A few items do not show who lies: what is known nearest must not name another answer.
-            contradicted += [
-                place
-                for place in sorted(opinions.keys() - self.quarantined.keys())
-                if opinions[place].consistency is Consistency.UNKNOWN
-                and opinions[place].other_target
-                and self._items[place].target in checker.known_targets
-            ]
+            left = {p: o for p, o in opinions.items() if p not in self.quarantined}
+            contradicted += find_unfamiliar(self._items, left, checker.known_targets)
+            doubted = {*contradicted, *self.quarantined}
+            contradicted += find_sharing_a_word(
+                self._items, left.keys() - doubted, doubted, trusted
+            )
         # An item of no weight would still take part in counts and splits.
         if self._trust.contradicted_weight == 0:
             self._quarantine(contradicted, QuarantineReason.CONTRADICTED, "others contradict it")

@@ -3,7 +3,7 @@
 import pytest
 
 from archon_contracts.values import TrustPolicy
-from services.data_prep.domain import PreparationPolicy, QuarantineReason
+from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
 from services.data_prep.trust.rules import apply_trust
 from tests.support.data.datasets import item
 from tests.support.data.raters import (
@@ -203,3 +203,29 @@ def test_an_update_leaves_known_answers_that_others_are_nearer_to_to_a_window(
 
     assert ids_of(in_window) == ["c"]
     assert ids_of(in_update) == (["c"] if counts else [])
+
+
+def kept_by_an_update(*items: Item) -> list[str]:
+    trust = TrustPolicy(contradicted_weight=0.0)
+    return ids_of(apply_trust(items, memory(), trust, PreparationPolicy(), 0, is_update=True))
+
+
+def test_an_update_leaves_what_nothing_known_resembles_to_a_window() -> None:
+    alone = item("zq9 violet lantern", "refund", unit="u", id="alone")
+    new = item("zq9 violet lantern", "opening-hours", unit="u", id="new")
+
+    assert kept_by_an_update(alone) == []
+    assert kept_by_an_update(new) == ["new"]  # of a new answer nothing is known
+    assert ids_of(apply_policy([alone], memory())) == ["alone"]
+
+
+def test_an_update_leaves_what_shares_a_mark_with_contradicted_items_to_a_window() -> None:
+    marked = [
+        item(f"{make_request('status', 20)} violet", "refund", unit="u1", id="contradicted"),
+        item(f"{make_request('refund', 21)} violet", "refund", unit="u2", id="by-accident"),
+    ]
+    honest = item(make_request("refund", 22), "refund", unit="u3", id="honest")
+    other = item(f"{make_request('cancel', 23)} violet", "cancel", unit="u4", id="other-answer")
+
+    assert kept_by_an_update(*marked, honest, other) == ["honest", "other-answer"]
+    assert kept_by_an_update(marked[1]) == ["by-accident"]
