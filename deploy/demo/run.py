@@ -172,6 +172,8 @@ def _show_changes(console: Console, result: DemoResult, page: Path, *, kept: boo
     console.print(f"what changed and why, as a page: {page}")
     if kept:
         console.print(f"or: archon models show {AGENT_ID} {result.retrain['version']}")
+        if result.canary is not None:
+            console.print(f"and: archon experiments show {result.canary.experiment_id}")
 
 
 def _make_empty(folder: Path) -> Path:

@@ -49,6 +49,11 @@ class CanaryResult(BaseModel):
     """Users whom both versions answered: those that a larger step moved to the candidate."""
     moved_back: int
     """Users whom the deployed version answered again after the candidate had: must be none."""
+    experiment_id: str
+    looks: int
+    """How often the registry published what the comparison showed."""
+    difference: dict[str, float] | None
+    """Of mean outcomes, in the confidence sequence of the last look."""
     reason: str
     seconds: float
 
@@ -101,7 +106,7 @@ class RolloutScenario:
             return JobState(found["state"]).is_final or None
 
         await self._ask_until("feedback decided the canary", ended, requests, CANARY_SECONDS)
-        (change,) = await self._changes(limit=1)
+        experiment = await self._read_experiment()
         compared = [each for each in self._answers() if each.experiment_id]
         moved, moved_back = count_moves(compared, control=control)
         result = CanaryResult(
@@ -111,7 +116,10 @@ class RolloutScenario:
             feedback=_by_version(each for each in compared if each.feedback_event_id),
             moved=moved,
             moved_back=moved_back,
-            reason=change["reason"],
+            experiment_id=experiment["experiment_id"],
+            looks=len(experiment["measures"]),
+            difference=experiment["measures"][-1].get("difference"),
+            reason=experiment["stop_reason"],
             seconds=round(time.monotonic() - began, 2),
         )
         self._view.log(describe_canary(result))
@@ -150,6 +158,19 @@ class RolloutScenario:
         )
         self._view.log(describe_rollback(result))
         return result
+
+    async def _read_experiment(self) -> dict[str, Any]:
+        """The agent's only experiment, once the gateway shows its end."""
+
+        async def ended() -> dict[str, Any] | None:
+            found = (await self._gateway.get("/v1/experiments", agent_id=self._agent_id))["items"]
+            if not found or found[0]["state"] == "running":
+                return None
+            path = f"/v1/experiments/{found[0]['experiment_id']}"
+            experiment: dict[str, Any] = await self._gateway.get(path)
+            return experiment
+
+        return await poll_until("the canary's end is shown", ended)
 
     async def _import_worse(self, good: str) -> str:
         """The version that a damaged copy of `good` got."""
@@ -199,12 +220,15 @@ def count_moves(answers: Iterable[AnswerRecord], *, control: str) -> tuple[int, 
 
 def describe_canary(result: CanaryResult) -> str:
     """What happened, in one sentence with its counts."""
-    candidate, control = result.candidate, result.control
+    candidate, control, lead = result.candidate, result.control, ""
+    if result.difference is not None:
+        low, high = (100 * result.difference[end] for end in ("low", "high"))
+        lead = f"; difference {low:+.0f} to {high:+.0f} points at all {result.looks} looks"
     return (
         f"canary: {result.answers.get(candidate, 0)} answers of {candidate} beside "
         f"{result.answers.get(control, 0)} of {control}, scored by "
         f"{sum(result.feedback.values())} users' corrections; {result.moved} users were moved to "
-        f"{candidate} and {result.moved_back} back; {result.reason}"
+        f"{candidate} and {result.moved_back} back{lead}; {result.reason}"
     )
 
 

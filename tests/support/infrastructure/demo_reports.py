@@ -19,6 +19,9 @@ CANARY = CanaryResult(
     feedback={"1.0.0": 60, "1.1.0": 30},
     moved=7,
     moved_back=0,
+    experiment_id="e",
+    looks=20,
+    difference={"value": 0.2, "low": -0.1, "high": 0.5, "n": 90},
     reason="nothing got worse",
     seconds=9.0,
 )

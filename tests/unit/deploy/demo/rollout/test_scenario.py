@@ -38,6 +38,14 @@ class DecidedGateway:
     async def get(self, path: str, **query: Any) -> dict[str, Any]:
         if path.endswith("/deployments"):
             return {"items": [self.change]}
+        if path == "/v1/experiments":
+            return {"items": [{"experiment_id": "e", "state": "promoted"}]}
+        if path == "/v1/experiments/e":
+            return {
+                "experiment_id": "e",
+                "stop_reason": "nothing got worse",
+                "measures": [{"difference": {"value": 0.2, "low": -0.1, "high": 0.5, "n": 3}}],
+            }
         return {"state": "completed"}
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
@@ -59,7 +67,7 @@ async def test_a_canary_is_counted_from_answers_that_were_compared(tmp_path: Pat
         answer("1.1.0", "a"),
         answer("1.1.0", "a", compared=False),
     ]
-    gateway = DecidedGateway(reason="nothing got worse")
+    gateway = DecidedGateway()
 
     found = await acts(tmp_path, gateway, answers).run_canary(JOB, REQUESTS, control="1.0.0")
 
@@ -67,7 +75,7 @@ async def test_a_canary_is_counted_from_answers_that_were_compared(tmp_path: Pat
     assert found.feedback == {"1.0.0": 1, "1.1.0": 1}
     assert (found.moved, found.moved_back) == (1, 0)
     assert "1 answers of 1.1.0 beside 2 of 1.0.0" in describe_canary(found)
-    assert "nothing got worse" in describe_canary(found)
+    assert "-10 to +50 points at all 1 looks; nothing got worse" in describe_canary(found)
 
 
 async def test_a_rollback_counts_feedback_on_the_worse_version_alone(
