@@ -26,7 +26,7 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test test-kafka why-no-kafka faults faults-kafka faults-long lint bench lock audit sbom clean
+.PHONY: help demo up check test test-kafka why-no-kafka pictures faults faults-kafka faults-long lint bench lock audit sbom clean
 
 help:
 	@echo "make demo            run one complete cycle: feedback in, a better model out"
@@ -37,6 +37,7 @@ help:
 	@echo "make faults          attack the guarantees: kills, cuts, full disks, rubbish (minutes)"
 	@echo "make faults-kafka    attack three nodes of Apache Kafka under it (KAFKA_HOME)"
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
+	@echo "make pictures        look at every page in Chromium, and renew the READMEs' pictures"
 	@echo "make lint            style, types and import rules"
 	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
 	@echo "make lock            renew requirements.lock and its hashes"
@@ -101,6 +102,13 @@ faults-long: $(READY)
 # Three nodes of Apache Kafka are killed, paused and reconfigured: minutes each, one at a time.
 faults-kafka: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(if $(ONLY),$(ONLY),K1,K2,K3,K4,K5)" --jobs 1 $(ARGS)
+
+# The browser test takes pictures of every page; two of them stand in the READMEs.
+PICTURES := services/gateway/dashboard/pictures
+pictures: $(READY)
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q -ra tests/integration/gateway/dashboard/test_browser.py
+	cp var/screens/overview-1280-light.png $(PICTURES)/overview.png
+	cp var/screens/job-1280-dark.png $(PICTURES)/job-dark.png
 
 lint: $(READY)
 	$(LINT)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SOURCE: Final = Path(__file__).parents[3] / "contracts/handbook"
 INSTALLED: Final = Path(sys.prefix) / "share/archon/handbook"
 """Where the contracts' distribution puts the pages; an image has no sources."""
+TABLE: Final = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>'
+"""A wide table scrolls by itself, also by keyboard."""
 INDEX: Final = "index"
 NAME: Final = re.compile(r"[a-z-]{1,40}")
 
@@ -61,7 +63,7 @@ def _renderer() -> MarkdownIt:
 
     made = MarkdownIt("commonmark", {"html": False}).enable("table")
     made.core.ruler.push("handbook", _adapt)
-    made.add_render_rule("table_open", lambda *_: '<div class="scroll"><table>')
+    made.add_render_rule("table_open", lambda *_: TABLE)
     made.add_render_rule("table_close", lambda *_: "</table></div>")
     return made
 

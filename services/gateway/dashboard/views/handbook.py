@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
@@ -23,6 +24,11 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def show_index(request: Request, caller: Caller = reader) -> Response:
         """The list of pages."""
         return await _respond(request, caller, INDEX)
+
+    @router.get("/docs")
+    async def show_reference() -> Response:
+        """The API reference; the usual viewers of OpenAPI would load scripts of another site."""
+        return RedirectResponse("/handbook/api", HTTPStatus.TEMPORARY_REDIRECT)
 
     @router.get("/handbook/{name}")
     async def show_page(name: str, request: Request, caller: Caller = reader) -> Response:

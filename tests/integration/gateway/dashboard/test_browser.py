@@ -34,6 +34,11 @@ SIGN_IN = "document.getElementById('key').value = '{}'; document.querySelector('
 REDRAWN = "new Promise((done) => setTimeout(done, 250))"
 """Longer than pages wait until they draw their charts anew."""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AXE = ROOT / "tests/support/axe/node_modules/axe-core/axe.min.js"
+RUN_AXE = """
+axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }).then((found) =>
+  found.violations.map((each) => each.id + ": " + each.nodes.map((n) => n.target).slice(0, 3)))
+"""
 PAGES = {
     "overview": "/",
     "jobs": "/jobs",
@@ -72,7 +77,7 @@ async def test_every_page_fits_and_complains_of_nothing(
         await page.submit(SIGN_IN.format(KEY))
         assert await page.run("location.pathname") == "/jobs"
         figures = {name: await page.measure(place) for name, place in places.items()}
-        overflows = [await look(page, place, name) for name, place in places.items()]
+        faults = [await look(page, place, name) for name, place in places.items()]
         complaints = [each for each in page.complaints if "404" not in each]
         figures["new event"] = {"shown_after_ms": await see_an_event(gateway, page, base)}
         requested = {each for each in page.requested if not each.startswith((base, "about:"))}
@@ -80,23 +85,36 @@ async def test_every_page_fits_and_complains_of_nothing(
         assert await page.run("location.pathname") == "/sign-in"
     await asyncio.to_thread(FIGURES.write_text, json.dumps(figures, indent=1) + "\n")
 
-    assert [each for each in overflows if each] == []
+    assert [each for each in faults if each] == []
     assert complaints == []
     assert requested == set()
     assert max(each.get("bytes", 0) for each in figures.values()) < MAX_PAGE_BYTES
 
 
-async def look(page: BrowserPage, address: str, name: str) -> dict[str, int]:
-    """Take the pictures of a page; returns by how much it is wider than the window, where it is."""
-    wider = {}
+async def look(page: BrowserPage, address: str, name: str) -> dict[str, object]:
+    """Take the pictures of a page; returns where it is wider than the window, and what axe finds.
+
+    axe-core checks the rules of WCAG 2.1 A and AA that a program can check, contrast among them.
+    """
+    faults: dict[str, object] = {}
     await page.go(address)
+    if AXE.is_file():
+        await page.run(AXE.read_text() + "; null")
     for width, scheme in VIEWS:
         await page.view(width, scheme)
         await page.run(REDRAWN)
         if over := await page.run(OVERFLOW):
-            wider[f"{name} at {width}"] = over
+            faults[f"{name} is wider at {width}"] = over
+        if AXE.is_file() and (violations := await page.run(RUN_AXE)):
+            faults[f"{name} at {width} {scheme}"] = violations
         await page.picture(SCREENS / f"{name}-{width}-{scheme}.png")
-    return wider
+    return faults
+
+
+async def test_axe_is_here_to_look_at_pages() -> None:
+    if not AXE.is_file():
+        pytest.skip("no axe-core: run `npm ci` in tests/support/axe; pages are not checked by it")
+    assert "4.14.1" in AXE.read_text()[:200]
 
 
 async def see_an_event(gateway: ServedGateway, page: BrowserPage, base: str) -> int:

@@ -76,6 +76,12 @@ def fill(place: str, agent: str, job: UUID) -> str:
     return place.replace("{job}", str(job)).replace("{agent}", agent)
 
 
+async def test_docs_lead_to_the_reference_of_the_api(gateway: ServedGateway) -> None:
+    found = await gateway.http.get("/docs")
+
+    assert (found.status_code, found.headers["location"]) == (307, "/handbook/api")
+
+
 @each_page
 async def test_a_page_loads_only_assets_of_this_site_and_weighs_little(
     browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str
