@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from archon_contracts.events import JobState
 from archon_contracts.metric_names import ACCURACY, RECALL
+from archon_contracts.values import ALL_ITEMS
 from deploy.cli.errors import FAILED
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import (
@@ -29,6 +30,7 @@ from deploy.cli.target import connect
 from deploy.gateway_client import GatewayClient
 
 POLL_SECONDS = 0.5
+MOST_GROUPS = 10
 
 group = typer.Typer(help="List, show, watch and cancel jobs.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(help="Job id, as `archon jobs list` shows it.")]
@@ -169,12 +171,15 @@ def _show_evaluation(evaluation: dict[str, Any] | None) -> None:
     if not evaluation:
         return
     accuracy = evaluation[ACCURACY]
-    groups = sorted({group for scores in accuracy.values() for group in scores})
+    # A row for each group: a suite may have hundreds, and a terminal has 80 columns.
+    groups = sorted({group for scores in accuracy.values() for group in scores} - {ALL_ITEMS})
     rows = (
-        (model, *(estimate(scores.get(group)) for group in groups))
-        for model, scores in accuracy.items()
+        (group, *(estimate(scores.get(group)) for scores in accuracy.values()))
+        for group in (ALL_ITEMS, *groups[:MOST_GROUPS])
     )
-    console.print(table(ACCURACY, ("model", *groups), rows))
+    console.print(table(ACCURACY, ("group", *accuracy), rows))
+    if len(groups) > MOST_GROUPS:
+        console.print(f"  and {len(groups) - MOST_GROUPS} more groups: --report FILE has all")
     _show_recall(evaluation.get("results", ()))
     for reason in evaluation.get("reasons", ()):
         console.print(f"  {shown(reason)}")

@@ -164,8 +164,15 @@ def _activity(agent: Status) -> Text:
     return Text("training", style="cyan") if agent.get("open_job") else Text("serving", "green")
 
 
-def _count(number: int) -> Text:
-    return Text(f"{number:,}", style="red" if number else "")
+def _count(letters: int | Mapping[str, int]) -> Text:
+    """Dead letters that nobody has replayed; the gateway counts them by service."""
+    if not isinstance(letters, Mapping):
+        return Text(f"{letters:,}", style="red" if letters else "")
+    number = sum(letters.values())
+    named = ", ".join(f"{count} of {service}" for service, count in letters.items() if count)
+    return Text(
+        f"{number:,}" + (f" ({printable(named)})" if named else ""), "red" if number else ""
+    )
 
 
 def _warning(text: str) -> Text:

@@ -17,7 +17,7 @@ STATUS: dict[str, Any] = {
     "feedback_totals": {"feedback": 1234567, "corrected": 4, "rated": 9, "interactions": 12},
     "open_jobs": {"training": 1, "queued": 2},
     "workers": [{"worker_id": "w", "slots": 2, "busy": 1}],
-    "dead_letters": 3,
+    "dead_letters": {"coordinator": 2, "trainer": 1, "registry": 0},
     "outbox_age_seconds": 0.4,
     "kafka": "connected",
     "shedding": {},
@@ -79,7 +79,7 @@ def test_the_status_is_one_screen_of_words_and_rounded_numbers() -> None:
         "1, 1 of 2 slots busy",
         "1 training, 2 queued",
         "1,234,567 stored, 4 corrections, 9 ratings, 12 interactions",
-        "dead letters  3",
+        "dead letters  3 (2 of coordinator, 1 of trainer)",
         "4.26",
         "! gateway audit: 3 entries are dead letters",
     ):
