@@ -25,7 +25,7 @@ from deploy.cli.commands import (
     up,
 )
 from deploy.cli.errors import OneSentenceErrors
-from deploy.cli.evaluation import logs, reviews
+from deploy.cli.evaluation import benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
 from deploy.cli.screens import watch
 
@@ -54,6 +54,8 @@ app.command("watch", epilog=watch.EXAMPLES)(watch.watch)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("benchmark", epilog=benchmarks.BENCHMARK_EXAMPLES)(benchmarks.benchmark)
+app.command("validate", epilog=benchmarks.VALIDATE_EXAMPLES)(benchmarks.validate)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")

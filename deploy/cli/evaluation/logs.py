@@ -1,21 +1,19 @@
 """`archon logs`: what an agent's interactions and feedback show."""
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from deploy.cli.errors import FAILED, CommandError
+from deploy.cli.errors import CommandError
+from deploy.cli.evaluation.waiting import wait_for_end
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, print_json, shown, table
 from deploy.cli.target import connect
-from deploy.gateway_client import GatewayClient
 
 FUNCTION: Final = "/v1/functions/analyzeAgentLogs"
-POLL_SECONDS: Final = 1.0
 
 group = typer.Typer(help="Analyse what an agent was asked and answered.", no_args_is_help=True)
 
@@ -53,7 +51,7 @@ def analyze(
     body = {"agentId": agent, "hours": hours, "most": most, "slowSeconds": slow_seconds}
     with connect(url, api_key) as gateway:
         started = gateway.post(FUNCTION, {k: v for k, v in body.items() if v is not None})
-        found = _wait(gateway, started["result"], timeout)
+        found = wait_for_end(gateway, started["result"], timeout)
         suggestion = _choose(found["result"]["suggestions"], start) if start else None
         answer = gateway.post(suggestion["path"], suggestion["body"]) if suggestion else None
     if cases:
@@ -64,24 +62,6 @@ def analyze(
     _print(agent, found["result"])
     if suggestion:
         console.print(f"[green]started[/green]: {shown(suggestion['title'])}")
-
-
-def _wait(gateway: GatewayClient, path: str, timeout: float) -> dict[str, Any]:
-    """The analysis when it is over; exits with 1 when it failed."""
-    end = time.monotonic() + timeout
-    while True:
-        found: dict[str, Any] = gateway.get(path)
-        if found["state"] == "completed":
-            return found
-        if found["state"] == "failed":
-            console.print(f"[red]failed[/red]: {shown(found['failure']['reason'])}")
-            raise typer.Exit(FAILED)
-        if time.monotonic() > end:
-            raise CommandError(
-                f"The analysis has not ended in {timeout:g} s; it goes on: look at {path}, or name "
-                "a longer --timeout."
-            )
-        time.sleep(POLL_SECONDS)
 
 
 def _choose(suggestions: list[dict[str, Any]], number: int) -> dict[str, Any]:

@@ -40,14 +40,14 @@ from tests.benchmarks.learning.clinc import (
 )
 
 SEEDS = (101, 102, 103)
-LOGS = 40
+LOGS = 20
 """Simulated logs a seed."""
 PLANTED, OTHERS = 20, 200
 SAMPLE = 250
 NEW_PROPORTION = 0.2
 TEST_PER_INTENT = 30
 PURE, COMPLETE = 0.8, 0.5
-COMPARED = 3
+COMPARED = 1
 """Logs a seed that are given to the libraries themselves, too."""
 TINY = {
     "SEEDS": (1,),

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
-from deploy.cli.evaluation import logs
+from deploy.cli.evaluation import logs, waiting
 from deploy.gateway_client import GatewayClient
 from services.evaluator.suites.suite_file import load_suite
 
@@ -64,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, gateway: AnalysingGateway, *options: st
         return client
 
     monkeypatch.setattr(logs, "connect", connect)
-    monkeypatch.setattr(logs, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.0)
     return CliRunner().invoke(app, ["logs", "analyze", "picker", *options])
 
 
