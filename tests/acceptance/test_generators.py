@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.infrastructure.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
-AGENT = "writer"
+AGENT, LEARNER = "writer", "learner"
 PLACES = ("oslo", "paris", "the city", "my city")
 WEATHER, MUSIC, HOTEL = "rain", "song", "room"
 # Enough for a model of a few thousand parameters to learn three answers.
@@ -28,10 +28,10 @@ TRAINING = {"epochs": 100, "max_steps": 40, "batch_size": 8, "learning_rate": 0.
 async def test_a_generator_is_trained_gated_deployed_served_and_learns_from_feedback(
     system: System, tmp_path: Path
 ) -> None:
-    await _upload(system)
-    await system.gateway.post("/v1/agents", _profile(_tiny_base(system)))
-    await eventually(lambda: _is_known(system), timeout=60)
-    request = {"agent_id": AGENT, "method": "supervised", "dataset": "writer-first"}
+    await _upload(system, AGENT)
+    await system.gateway.post("/v1/agents", _profile(AGENT, _tiny_base(system)))
+    await eventually(lambda: _is_known(system, AGENT), timeout=60)
+    request = {"agent_id": AGENT, "method": "supervised", "dataset": f"{AGENT}-first"}
     first = await system.completed((await system.gateway.post("/v1/jobs", request))["job_id"])
 
     files = AgentFiles.fresh(tmp_path)
@@ -69,30 +69,58 @@ def _tiny_base(system: System) -> str:
     # Imported here: it brings torch, which most tests do without.
     from tests.support.training.tiny_models import tiny_causal_model
 
-    return tiny_causal_model(system.data_dir / "tiny-generator", spread=0.15).as_uri()
+    folder = system.data_dir / "tiny-generator"
+    return (folder if folder.is_dir() else tiny_causal_model(folder, spread=0.15)).as_uri()
 
 
-def _profile(base_model: str) -> dict[str, Any]:
+def _profile(agent_id: str, base_model: str) -> dict[str, Any]:
     return {
-        "agent_id": AGENT,
+        "agent_id": agent_id,
         "kind": "generator",
         "base_model": base_model,
-        "evaluation_dataset": "writer-held-out",
+        "evaluation_dataset": f"{agent_id}-held-out",
         "trigger": {"minimum_feedback": 2 * len(PLACES), "cooldown_seconds": 0},
         "gate": GATE,
         "training": TRAINING,
     }
 
 
-async def _is_known(system: System) -> bool:
+async def test_a_generator_learns_from_preferences_and_from_rewards(system: System) -> None:
+    """Over the API; that the candidate is then better is the recipes' tests' matter."""
+    await _upload(system, LEARNER)
+    await system.gateway.post("/v1/agents", _profile(LEARNER, _tiny_base(system)))
+    await eventually(lambda: _is_known(system, LEARNER), timeout=60)
+    pairs = [
+        {"input": f"forecast for {place}", "target": WEATHER, "rejected": [MUSIC]}
+        for place in PLACES
+    ]
+    uploaded = {"name": f"{LEARNER}-pairs", "purpose": "training", "items": pairs}
+    await system.gateway.post("/v1/datasets", uploaded)
+    steps = {"max_steps": 4}
+
+    asked = [
+        {"method": "preference", "dataset": f"{LEARNER}-pairs", "config": steps},
+        {
+            "method": "reinforcement",
+            "dataset": f"{LEARNER}-first",
+            "config": {**steps, "supervised_steps": 30},
+        },
+    ]
+    for request in asked:
+        accepted = await system.gateway.post("/v1/jobs", {"agent_id": LEARNER, **request})
+        job = await system.ends(accepted["job_id"])
+        assert job["state"] in ("completed", "rejected"), job["reason"]
+
+
+async def _is_known(system: System, agent_id: str) -> bool:
     try:
-        await system.gateway.get(f"/v1/agents/{AGENT}")
+        await system.gateway.get(f"/v1/agents/{agent_id}")
     except ApiError:
         return False
     return True
 
 
-async def _upload(system: System) -> None:
+async def _upload(system: System, agent_id: str) -> None:
     """Suite and first items; nobody taught the first version what to say of hotels."""
     first = [
         {"input": f"{verb} {place}", "target": target}
@@ -109,8 +137,8 @@ async def _upload(system: System) -> None:
         for place in PLACES
     ]
     for name, purpose, items in (
-        ("writer-first", "training", first),
-        ("writer-held-out", "evaluation", suite),
+        (f"{agent_id}-first", "training", first),
+        (f"{agent_id}-held-out", "evaluation", suite),
     ):
         await system.gateway.post(
             "/v1/datasets", {"name": name, "purpose": purpose, "items": items}
