@@ -174,8 +174,7 @@ def _select_new_items(
     counters.quarantined.update(str(quarantined.reason) for quarantined in trusted.quarantined)
     items = deduplicate(trusted.items, counters)
     negatives = TrustResult([], ())
-    # Only a closed form learns from them, and an update is made of corrections.
-    if inputs.command.kind is not AgentKind.GENERATOR and not inputs.command.fast_path:
+    if _learns_from_wrong_answers(inputs.command):
         rated = build_negatives(records, inputs.targets, trust, counters)
         negatives = apply_trust_to_negatives(rated, items, memory, trust, policy, inputs.seed)
         counters.duplicates += len(rated) - len(negatives.items) - len(negatives.quarantined)
@@ -192,6 +191,12 @@ def _select_new_items(
         rewarded = cap_rewarded(rewarded, names, memory, trust, policy, inputs.seed)
         rewarded = _keep_apart(rewarded, asked, policy)
     return NewItems(drop_held_out(items, asked, counters), kept, quarantined, tuple(rewarded))
+
+
+def _learns_from_wrong_answers(command: PrepareDataset) -> bool:
+    """A closed form does, and a generator by preference; an update is made of corrections."""
+    by_preference = command.method is TrainingMethod.PREFERENCE
+    return not command.fast_path and (command.kind is not AgentKind.GENERATOR or by_preference)
 
 
 def _keep_apart(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from archon_contracts.formats import Split, TrainingItem
-from archon_contracts.values import AgentKind, TrustPolicy
+from archon_contracts.values import AgentKind, TrainingMethod, TrustPolicy
 from services.data_prep.dataset_writer import collect_feedback_ids
 from services.data_prep.domain import (
     PreparationPolicy,
@@ -58,6 +58,15 @@ def prepared(records: list[TrainingItem], **fields: Any) -> PreparedDataset | Re
         records, command=prepare_dataset(**values), targets=Targets(frozenset(LABELS))
     )
     return prepare(inputs, POLICY)
+
+
+def test_a_generator_that_learns_by_preference_is_shown_what_was_disliked() -> None:
+    records = [starred("send the parcel back", 5, actual="A long text."), starred("hm", 1)]
+
+    found = prepared(records, kind=AgentKind.GENERATOR, method=TrainingMethod.PREFERENCE)
+
+    assert isinstance(found, PreparedDataset)
+    assert [item.rejected for item in found.negatives] == [("refund",)]
 
 
 def test_a_generator_learns_nothing_from_a_disliked_answer() -> None:
