@@ -27,8 +27,8 @@ from services.trainer import child as trainer
 from services.trainer.items import TrainingItem
 from services.trainer.recipes.fitting import build_sampler
 from services.trainer.recipes.recipe_table import read_run
+from tests.benchmarks.generators.small_language_model import generator_spec, write_rows
 from tests.benchmarks.harness import Figure
-from tests.benchmarks.learning.small_language_model import generator_spec, write_rows
 
 PROMPTS, BATCH, STEPS = 1024, 16, 50
 VOCABULARY = 8192
@@ -42,7 +42,7 @@ Losses = list[float]
 
 
 def run() -> list[Figure]:
-    """Each method by TRL and by our recipe, in turn."""
+    """Each method by TRL and by our recipe, one after the other."""
     torch.set_num_threads(1)
     figures = []
     with tempfile.TemporaryDirectory() as name:

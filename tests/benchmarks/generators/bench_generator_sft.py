@@ -13,8 +13,7 @@ from typing import Any
 from archon_inference.card import read_card
 from archon_inference.generator import Generator
 from archon_inference.loading import load_predictor
-from tests.benchmarks.harness import Figure, median
-from tests.benchmarks.learning.small_language_model import (
+from tests.benchmarks.generators.small_language_model import (
     DomainTask,
     base_folder,
     generator_spec,
@@ -26,6 +25,7 @@ from tests.benchmarks.learning.small_language_model import (
     train_once,
     write_rows,
 )
+from tests.benchmarks.harness import Figure, median
 
 SEEDS = (0,)
 TRAIN, VALIDATION, TEST = 32, 6, 10

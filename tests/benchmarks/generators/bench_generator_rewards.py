@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from archon_inference.loading import load_predictor
-from tests.benchmarks.harness import Figure, median
-from tests.benchmarks.learning.small_language_model import (
+from tests.benchmarks.generators.small_language_model import (
     base_folder,
     generator_spec,
     kept_folder,
@@ -21,6 +20,7 @@ from tests.benchmarks.learning.small_language_model import (
     train_once,
     write_rows,
 )
+from tests.benchmarks.harness import Figure, median
 
 SEEDS = (0,)
 TRAIN, VALIDATION, TEST = 16, 2, 10

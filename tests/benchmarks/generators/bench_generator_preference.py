@@ -19,15 +19,15 @@ from archon_contracts.metric_names import (
     VALIDATION_RATED,
     VALIDATION_RAW_PREFERENCE,
 )
-from tests.benchmarks.harness import Figure
-from tests.benchmarks.learning.coffee import Row, read_pairs, read_ratings
-from tests.benchmarks.learning.small_language_model import (
+from tests.benchmarks.generators.coffee import Row, read_pairs, read_ratings
+from tests.benchmarks.generators.small_language_model import (
     base_folder,
     generator_spec,
     kept_folder,
     train_once,
     write_rows,
 )
+from tests.benchmarks.harness import Figure
 
 SEEDS = (0,)
 METHODS = ("dpo", "kto")

@@ -1,6 +1,6 @@
 """Real rewards of a language model's answers: the coffee dialogues of Taskmaster.
 
-Split by a dialogue's opening, its first two turns: dialogues that open alike are alike, and split
+Split by a dialogue's opening, its first two lines: dialogues that open alike are alike, and split
 row by row an answer is known from its neighbours.
 """
 
@@ -17,8 +17,8 @@ from tests.support.data.real_data import RealData
 
 DATA_FILE: Final = "taskmaster_coffee/tm4_coffee.jsonl"
 SHOWN: Final = 2
-"""Last turns of a dialogue that the model reads."""
-TURN_CHARACTERS: Final = 120
+"""Last lines of a dialogue that the model reads."""
+LINE_CHARACTERS: Final = 120
 
 Row = dict[str, Any]
 
@@ -91,16 +91,16 @@ def _opening(row: Mapping[str, Any]) -> str:
 
 
 def _show(context: Sequence[Mapping[str, Any]]) -> str:
-    return "\n".join(f"{turn['role']}: {_say(turn)[:TURN_CHARACTERS]}" for turn in context[-SHOWN:])
+    return "\n".join(f"{line['role']}: {_say(line)[:LINE_CHARACTERS]}" for line in context[-SHOWN:])
 
 
 def _answer(row: Mapping[str, Any]) -> str:
     return _say(row["generation"])
 
 
-def _say(turn: Mapping[str, Any]) -> str:
+def _say(line: Mapping[str, Any]) -> str:
     """What was said, or the call that was made."""
-    if "text" in turn:
-        return str(turn["text"])
-    called = turn.get("api") or turn.get("response") or {}
+    if "text" in line:
+        return str(line["text"])
+    called = line.get("api") or line.get("response") or {}
     return json.dumps(called, separators=(",", ":"))

@@ -24,8 +24,8 @@ from archon_inference.generation.causal_model import load_causal_model
 from archon_inference.model_files import ADAPTER_FOLDER
 from archon_inference.verification import verify_folder
 from services.trainer.recipes.generators.adapter import copy_base_files, save_adapter
+from tests.benchmarks.generators.small_language_model import BASE_MODEL, base_folder
 from tests.benchmarks.harness import Figure, spread_of
-from tests.benchmarks.learning.small_language_model import BASE_MODEL, base_folder
 
 SWAPS = 10
 RELOADS = 3

@@ -1,0 +1,1 @@
+"""Benchmarks of generators: small language models with adapters."""
