@@ -71,6 +71,14 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "retain": (("a",), {"keep_newest": 3, **REASON}),
         "import_model": (("a", ARTIFACT), {"source": "s", **REASON}),
     },
+    "reviews": {
+        "add": (("a",), {"kind": "rubric", "items": [{"request": "q", "answers": ["x"]}]}),
+        "get": (("a",), {}),
+        "next": (("a",), {}),
+        "choose": ((ID, "good"), {"comment": "c"}),
+        "skip": ((ID,), {}),
+        "undo": (("a",), {}),
+    },
     "experiments": {"list": ((), {"agent_id": "a", "state": "running"}), "get": ((ID,), {})},
     "feedback": {
         "send": ((FEEDBACK,), {}),

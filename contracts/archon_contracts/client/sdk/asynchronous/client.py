@@ -30,6 +30,7 @@ from archon_contracts.client.sdk.asynchronous.operations import (
     AsyncKeysApi,
     AsyncWebhooksApi,
 )
+from archon_contracts.client.sdk.asynchronous.reviews import AsyncReviewsApi
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
 from archon_contracts.client.sdk.calls import api_path, function_call, read_call, to_camel_case
 from archon_contracts.client.sdk.recording.decorator import AgentDecorator
@@ -76,6 +77,7 @@ class AsyncArchon:
         self.jobs = AsyncJobsApi(self._transport)
         self.models = AsyncModelsApi(self._transport)
         self.experiments = AsyncExperimentsApi(self._transport)
+        self.reviews = AsyncReviewsApi(self._transport)
         self.feedback = AsyncFeedbackApi(self._transport, traffic_class)
         self.keys = AsyncKeysApi(self._transport)
         self.audit = AsyncAuditApi(self._transport)

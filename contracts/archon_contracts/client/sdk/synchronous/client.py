@@ -37,6 +37,7 @@ from archon_contracts.client.sdk.synchronous.operations import (
     KeysApi,
     WebhooksApi,
 )
+from archon_contracts.client.sdk.synchronous.reviews import ReviewsApi
 from archon_contracts.client.sdk.synchronous.transport import Transport
 from archon_contracts.traffic_classes import TrafficClass
 from archon_contracts.values import TrainingConfig, TrainingMethod
@@ -79,6 +80,7 @@ class Archon:
         self.jobs = JobsApi(self._transport)
         self.models = ModelsApi(self._transport)
         self.experiments = ExperimentsApi(self._transport)
+        self.reviews = ReviewsApi(self._transport)
         self.feedback = FeedbackApi(self._transport, traffic_class)
         self.keys = KeysApi(self._transport)
         self.audit = AuditApi(self._transport)
