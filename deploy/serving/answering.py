@@ -9,15 +9,18 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_inference import InferenceError, Prediction
 from deploy.serving.batcher import MicroBatcher
 from deploy.serving.errors import ModelFailed
+from deploy.serving.exploration import ChosenAnswer, ExplorationPolicy, choose_answer
 from deploy.serving.hot_swap_model import LoadedModel, ServingModels
 from deploy.serving.interaction_log import InteractionLog
 from deploy.serving.shadow import ShadowAnswers
+
+NO_EXPLORATION: Final = ExplorationPolicy()
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +39,14 @@ class AgentAnswers:
     """Answers requests of one agent, and logs each as an interaction; used from one event loop."""
 
     def __init__(
-        self, tenant_id: str, agent_id: str, batcher: MicroBatcher, interactions: InteractionLog
+        self,
+        tenant_id: str,
+        agent_id: str,
+        batcher: MicroBatcher,
+        interactions: InteractionLog,
+        exploration: ExplorationPolicy = NO_EXPLORATION,
     ) -> None:
+        self._exploration = exploration
         self._names: dict[str, Any] = {"tenant_id": tenant_id, "agent_id": agent_id}
         self._batcher = batcher
         self._interactions = interactions
@@ -66,8 +75,9 @@ class AgentAnswers:
             log.warning("version %s failed on an input: %s", model.version, error)
             self._log(text, interaction_id, unit_id, model, started, error=type(error).__name__)
             raise ModelFailed("the model failed on this input; its log says why") from error
-        self._log(text, interaction_id, unit_id, model, started, actual=found.output)
-        return AssignedAnswer(interaction_id, found, model, assignment.experiment_id)
+        chosen = choose_answer(found, self._exploration, interaction_id)
+        self._log(text, interaction_id, unit_id, model, started, answer=chosen)
+        return AssignedAnswer(interaction_id, chosen.prediction, model, assignment.experiment_id)
 
     def build_feedback(self, stated: Mapping[str, Any]) -> FeedbackReceived:
         """Feedback as it was stated; without an `input`, with what is remembered of the answer.
@@ -80,7 +90,14 @@ class AgentAnswers:
         if "input" not in stated:
             known = self._interactions.find(str(stated.get("interaction_id", "")))
             remembered = known.model_dump(
-                include={"input", "actual", "model_version", "model_digest", "unit_id"},
+                include={
+                    "input",
+                    "actual",
+                    "model_version",
+                    "model_digest",
+                    "unit_id",
+                    "propensity",
+                },
                 exclude_none=True,
             )
             fields = remembered | fields
@@ -94,7 +111,7 @@ class AgentAnswers:
         model: LoadedModel,
         started: float,
         *,
-        actual: str | None = None,
+        answer: ChosenAnswer | None = None,
         error: str | None = None,
     ) -> None:
         self._interactions.add(
@@ -102,7 +119,8 @@ class AgentAnswers:
                 **self._names,
                 interaction_id=interaction_id,
                 input=text,
-                actual=actual,
+                actual=answer.prediction.output if answer else None,
+                propensity=answer.propensity if answer else None,
                 error=error,
                 unit_id=unit_id,
                 model_version=model.version,

@@ -21,8 +21,9 @@ from archon_contracts.base import Identifier
 from archon_contracts.client.errors import ClientError
 from archon_contracts.identifiers import new_id
 from archon_contracts.rules.bounds import MAX_EVENT_BYTES
-from deploy.serving.answering import AgentAnswers
+from deploy.serving.answering import NO_EXPLORATION, AgentAnswers
 from deploy.serving.errors import ModelFailed, ServerBusy, UnknownInteraction
+from deploy.serving.exploration import ExplorationPolicy
 from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.interaction_log import InteractionLog
 from deploy.serving.ports import FeedbackSender
@@ -52,11 +53,12 @@ class AnswerServer:
         model: HotSwapModel,
         interactions: InteractionLog,
         sender: FeedbackSender,
+        exploration: ExplorationPolicy = NO_EXPLORATION,
     ) -> None:
         self._model = model
         self._interactions = interactions
         self._sender = sender
-        self._answers = AgentAnswers(tenant_id, agent_id, model.batcher, interactions)
+        self._answers = AgentAnswers(tenant_id, agent_id, model.batcher, interactions, exploration)
 
     def build(self) -> Starlette:
         """The ASGI application."""

@@ -16,6 +16,8 @@ from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, subscrib
 from archon_contracts.events import AgentConfiguration
 from archon_inference import InferenceError
 from archon_inference.devices import Precision
+from deploy.serving.answering import NO_EXPLORATION
+from deploy.serving.exploration import ExplorationPolicy
 from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.http import AnswerServer
 from deploy.serving.interaction_log import InteractionLog
@@ -37,6 +39,7 @@ class ServeOptions:
     precision: Precision = "float32"
     host: str = "127.0.0.1"
     port: int = 8090
+    exploration: ExplorationPolicy = NO_EXPLORATION
 
 
 async def serve(options: ServeOptions) -> None:
@@ -55,7 +58,12 @@ async def serve(options: ServeOptions) -> None:
         ) as sender:
             interactions = InteractionLog(sender)
             app = AnswerServer(
-                options.tenant_id, options.agent_id, model, interactions, sender
+                options.tenant_id,
+                options.agent_id,
+                model,
+                interactions,
+                sender,
+                options.exploration,
             ).build()
             beside = [
                 asyncio.create_task(follow_deployments(options, adopt_into(model))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +17,5 @@ class Prediction:
     output: str
     score: float
     alternatives: tuple[str, ...] = ()
+    alternative_scores: tuple[float, ...] = field(default=(), compare=False)
+    """Confidence in each alternative; empty where it is not known."""

@@ -23,8 +23,10 @@ def rank_answers(scores_NA: Tensor, names: tuple[str, ...], k: int) -> list[Pred
     best = scores_NA[:, order_A.to(scores_NA.device)].sort(dim=-1, descending=True, stable=True)
     columns = order_A[best.indices[:, :k].cpu()].tolist()
     return [
-        Prediction(names[row[0]], score, tuple(names[column] for column in row[1:]))
-        for row, score in zip(columns, best.values[:, 0].tolist(), strict=True)
+        Prediction(
+            names[row[0]], values[0], tuple(names[column] for column in row[1:]), tuple(values[1:])
+        )
+        for row, values in zip(columns, best.values[:, :k].tolist(), strict=True)
     ]
 
 

@@ -43,6 +43,16 @@ def serve(
             "the gate measured in float32.",
         ),
     ] = False,
+    explore: Annotated[
+        str,
+        typer.Option(
+            help="off, epsilon or thompson: give another of the best answers in some requests, so "
+            "that reinforcement can learn from what they earn."
+        ),
+    ] = "off",
+    explore_proportion: Annotated[
+        float, typer.Option(help="Of the requests whose answer is sampled, at most 0.5.")
+    ] = 0.05,
     as_json: Json = False,
 ) -> None:
     """Answer HTTP requests with the deployed version, which is swapped while it serves.
@@ -51,9 +61,14 @@ def serve(
     "..."}; every answer is logged as an interaction.
     """
     # Here: the model libraries behind it take a second to import, and no other command needs them.
+    from deploy.serving.exploration import ExplorationKind, ExplorationPolicy
     from deploy.serving.server import ServeOptions
     from deploy.serving.server import serve as run_server
 
+    try:
+        exploration = ExplorationPolicy(ExplorationKind(explore), explore_proportion)
+    except ValueError as error:
+        raise typer.BadParameter(f"--explore, --explore-proportion: {error}") from error
     arguments, namespace = kafka_target(kafka)
     servers = arguments.pop("bootstrap_servers")
     keys, idle_wait_seconds = model_keys(trusted_keys)
@@ -68,6 +83,7 @@ def serve(
         precision="bfloat16" if bfloat16 else "float32",
         host=host,
         port=port,
+        exploration=exploration,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     place = f"http://{host}:{port}"
