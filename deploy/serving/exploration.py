@@ -1,6 +1,6 @@
 """Exploration: now and then another answer than the best one, with its propensity.
 
-Only what other answers earn tells whether the best one is. Off unless it is asked for, bounded to a
+Only what other answers earn shows whether the best one is. Off unless it is asked for, bounded to a
 proportion of the requests and to the most probable answers. Which answer a request gets is a hash
 of its interaction: asked again, it gets the same one.
 
