@@ -135,3 +135,8 @@ UNKNOWN_ANSWERS: Final = f"{POLICY}unknown_answers"
 """Logged answers that the agent does not have, left out."""
 REWARD_MEAN: Final = "reward/mean"
 REWARD_DEVIATION: Final = "reward/deviation"
+
+PREFERENCES: Final = "preference/items"
+PREFERENCES_BEFORE: Final = "preference/satisfied_before"
+PREFERENCES_AFTER: Final = "preference/satisfied_after"
+"""Items that state a preference, and the proportion whose better answer is above the worse one."""

@@ -51,6 +51,12 @@ def _train_policy(run: TrainingRun[EncoderConfig], report: Report) -> TrainResul
     return train(run, report)
 
 
+def _train_margin(run: TrainingRun[EncoderConfig], report: Report) -> TrainResult:
+    from services.trainer.recipes.bandit.preference import train
+
+    return train(run, report)
+
+
 def _train_generator(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     from services.trainer.recipes.generators.supervised import train
 
@@ -114,6 +120,12 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
             "minimum_steps": MINIMUM_STEPS,
         },
         _train_encoder,
+    ),
+    (AgentKind.SELECTOR, TrainingMethod.PREFERENCE): Recipe(
+        TrainingRun[SelectorConfig], POLICY_DEFAULTS, _train_margin
+    ),
+    (AgentKind.CLASSIFIER, TrainingMethod.PREFERENCE): Recipe(
+        TrainingRun[ClassifierConfig], POLICY_DEFAULTS, _train_margin
     ),
     (AgentKind.SELECTOR, TrainingMethod.REINFORCEMENT): Recipe(
         TrainingRun[SelectorConfig], POLICY_DEFAULTS, _train_policy

@@ -158,7 +158,9 @@ def fit_reward_model(rewarded: Rewarded, stated: Stated) -> HeadChange:
         return (total + _stated_loss(change, stated)) / (len(rewarded) + len(stated))
 
     penalty = REWARD_MODEL_PENALTY_ITEMS / (len(rewarded) + len(stated))
-    return _minimise(loss, rewarded.white_NF.shape[1], rewarded.base_NA.shape[1], penalty, _ignore)
+    return minimise_change(
+        loss, rewarded.white_NF.shape[1], rewarded.base_NA.shape[1], penalty, _ignore
+    )
 
 
 def expect_rewards(change: HeadChange, rewarded: Rewarded) -> Tensor:
@@ -218,7 +220,7 @@ def learn_policy(
 
     penalty = PENALTY_ITEMS / (len(rewarded) + len(stated))
     features, answers = rewarded.white_NF.shape[1], rewarded.base_NA.shape[1]
-    change = _minimise(loss, features, answers, penalty, watch)
+    change = minimise_change(loss, features, answers, penalty, watch)
     if not bool(change.weight_FA.any()):
         raise NoLearningSignal(
             "no learning signal: the rewards give no gradient; the logged answers may be ones "
@@ -286,9 +288,15 @@ def _stated_loss(change: HeadChange, stated: Stated) -> Tensor:
     return -(stated.weight_S * _of_answer(log_policy_SA, stated.answer_S)).sum()
 
 
-def _minimise(
+def minimise_change(
     loss: Callable[[HeadChange], Tensor], features: int, answers: int, penalty: float, watch: Watch
 ) -> HeadChange:
+    """The change that minimises a loss and the penalty of its squares, after a fixed number of
+    steps.
+
+    Raises:
+        NonFiniteLoss: the loss is not a number.
+    """
     weight_FA = torch.zeros(features, answers, requires_grad=True)
     bias_A = torch.zeros(answers, requires_grad=True)
     optimizer = torch.optim.LBFGS(
