@@ -75,7 +75,7 @@ def train(run: TrainingRun[EncoderConfig], report: Report) -> TrainResult:
     # model: the version before, as scores that are linear in its features
     policy = start_policy(run, sums.model)
     places = {name: place for place, name in enumerate(policy.model.answers)}
-    known = [item for item in (*items, *negatives) if says_anything(item, places)]
+    known = [item for item in (*items, *negatives) if has_preference(item, places)]
     if not known:
         raise NoLearningSignal(
             "no learning signal: no item says which answer of the agent is better than another; "
@@ -113,7 +113,7 @@ def train(run: TrainingRun[EncoderConfig], report: Report) -> TrainResult:
     return TrainResult(progress.steps, progress.losses[-1], metrics, seconds)
 
 
-def says_anything(item: TrainingItem, places: Mapping[str, int]) -> bool:
+def has_preference(item: TrainingItem, places: Mapping[str, int]) -> bool:
     """Whether one of the agent's answers is better or worse by this item, and others are left."""
     worse = {answer for answer in item.rejected if answer in places}
     return item.target in places or 0 < len(worse) < len(places)
