@@ -17,42 +17,47 @@ EXAMPLES = examples(
 )
 
 
+KafkaServers = Annotated[
+    str | None,
+    typer.Option(help="HOST:PORT,...; else ARCHON_KAFKA_BOOTSTRAP_SERVERS, else the local one."),
+]
+TrustedKeys = Annotated[
+    str | None,
+    typer.Option(
+        help="Public keys of trainers, by commas; only what they signed is loaded. Else the "
+        "key of the system started here, else ARCHON_ARTIFACTS_MODEL_KEYS."
+    ),
+]
+Bfloat16 = Annotated[
+    bool,
+    typer.Option(
+        "--bfloat16",
+        help="Compute in bfloat16: faster on CPUs that have it; answers may differ from what "
+        "the gate measured in float32.",
+    ),
+]
+Explore = Annotated[
+    str,
+    typer.Option(
+        help="off, epsilon or thompson: give another of the best answers in some requests, so "
+        "that reinforcement can learn from what they earn."
+    ),
+]
+ExploreProportion = Annotated[
+    float, typer.Option(help="Of the requests whose answer is sampled, at most 0.5.")
+]
+
+
 def serve(
     agent: Annotated[str, typer.Argument(help="Agent, such as tool-picker.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8090,
     tenant: Annotated[str, typer.Option(help="The agent's tenant.")] = "default",
-    kafka: Annotated[
-        str | None,
-        typer.Option(
-            help="HOST:PORT,...; else ARCHON_KAFKA_BOOTSTRAP_SERVERS, else the local one."
-        ),
-    ] = None,
-    trusted_keys: Annotated[
-        str | None,
-        typer.Option(
-            help="Public keys of trainers, by commas; only what they signed is loaded. Else the "
-            "key of the system started here, else ARCHON_ARTIFACTS_MODEL_KEYS."
-        ),
-    ] = None,
-    bfloat16: Annotated[
-        bool,
-        typer.Option(
-            "--bfloat16",
-            help="Compute in bfloat16: faster on CPUs that have it; answers may differ from what "
-            "the gate measured in float32.",
-        ),
-    ] = False,
-    explore: Annotated[
-        str,
-        typer.Option(
-            help="off, epsilon or thompson: give another of the best answers in some requests, so "
-            "that reinforcement can learn from what they earn."
-        ),
-    ] = "off",
-    explore_proportion: Annotated[
-        float, typer.Option(help="Of the requests whose answer is sampled, at most 0.5.")
-    ] = 0.05,
+    kafka: KafkaServers = None,
+    trusted_keys: TrustedKeys = None,
+    bfloat16: Bfloat16 = False,
+    explore: Explore = "off",
+    explore_proportion: ExploreProportion = 0.05,
     as_json: Json = False,
 ) -> None:
     """Answer HTTP requests with the deployed version, which is swapped while it serves.
