@@ -234,7 +234,7 @@ def wrap_with_adapter(
         from peft import PeftModel
     except ImportError as error:
         raise ModelFolderInvalid(
-            "This model has an adapter beside its base model: install archon-inference[adapters]"
+            "This model has an adapter beside its base model: install the extra `adapters`"
         ) from error
     return PeftModel.from_pretrained(model, folder, adapter_name=name, is_trainable=is_trainable)
 
