@@ -191,7 +191,11 @@ def _run_trl(root: Path, base: Path, method: str, rows: Sequence[Row]) -> Losses
         train_dataset=Dataset.from_list(_trl_rows(root, base, method, rows)),
         processing_class=tokenizer,
         peft_config=LoraConfig(
-            r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM"
+            r=RANK,
+            lora_alpha=2 * RANK,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+            fan_in_fan_out=True,  # of GPT-2's layers
         ),
     )
     trl.train()

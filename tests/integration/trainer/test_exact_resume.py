@@ -16,11 +16,7 @@ from tests.support.training.killed_training import STANDS, kill_at
 from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
 from tests.support.training.training_runs import items, run_spec, write_lines
 
-# PEFT still asks transformers by the old name.
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated"),
-]
+pytestmark = pytest.mark.timeout(300)
 STEPS, HALF, EVERY = 12, 6, 3
 SHORT = {"max_steps": STEPS, "checkpoint_steps": EVERY, "epochs": 2, "warmup_ratio": 0.25}
 # Where the run was and what it was reported stands in these, with paths and times.

@@ -17,7 +17,6 @@ from tests.support.training.tiny_models import tiny_causal_model
 from tests.support.training.training_runs import run_spec, write_lines
 
 # PEFT still asks transformers by the old name.
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 QUESTION = "what is the weather"
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.pytorch_utils import Conv1D
 
 from archon_contracts.formats import MANIFEST_FILE, SIGNATURE_FILE
 from archon_inference.base_models import resolve_base_model
@@ -88,11 +89,11 @@ def load_trainable(run: TrainingRun[GeneratorConfig], answers: Sequence[str]) ->
     if before is not None and before.adapters:
         adapted = _load_adapter(run, model, folder / before.adapters[0])
     else:
-        adapted = get_peft_model(model, _lora(run.config))
+        adapted = get_peft_model(model, _lora(run.config, model))
     return TrainableGenerator(adapted, tokenizer, card, folder, longest)
 
 
-def _lora(config: GeneratorConfig) -> LoraConfig:
+def _lora(config: GeneratorConfig, model: PreTrainedModel) -> LoraConfig:
     """Low-rank updates (Hu et al. 2021, LoRA) of all linear layers but the output's.
 
     All of them are as good as full fine-tuning on small data, and attention alone is not: Schulman
@@ -105,6 +106,8 @@ def _lora(config: GeneratorConfig) -> LoraConfig:
         use_dora=config.dora,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
+        # GPT-2's layers keep their weights the other way round.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )
 
 

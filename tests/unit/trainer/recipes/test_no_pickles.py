@@ -15,7 +15,6 @@ from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
 from tests.support.training.training_runs import run_spec
 
 # PEFT still asks transformers by the old name.
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 KINDS = ["selector", "classifier", "generator"]
 STEPS = 4
 SHORT = {"max_steps": STEPS, "checkpoint_steps": 2, "batch_size": 4, "max_length": 16}

@@ -10,7 +10,6 @@ from tests.support.training.tiny_models import tiny_causal_model
 from tests.support.training.training_runs import run_spec, write_lines
 
 # PEFT still asks transformers by the old name.
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 QUESTIONS = ("what is the weather", "forecast for oslo", "is it sunny", "rain in paris")
 GOOD, BAD = "rain", "music song"
 PAIRS = [{"input": text, "target": GOOD, "actual": BAD, "rejected": [BAD]} for text in QUESTIONS]

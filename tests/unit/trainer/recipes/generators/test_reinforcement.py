@@ -16,7 +16,6 @@ from tests.support.training.training_runs import run_spec, write_lines
 from tests.unit.trainer.recipes.generators.test_answer_rewards import Point
 
 # PEFT still asks transformers by the old name.
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 ROWS = [
     {"id": str(n), "input": text, "target": target}
     for n, (text, target) in enumerate(
