@@ -136,7 +136,7 @@ async def test_the_command_shows_jobs_versions_and_their_trace(system: System) -
         "trace": await system.archon_output("trace", job["job_id"]),
     }
 
-    assert "trainer" in shown["status"]
+    assert "slots busy" in shown["status"]
     assert "rolling_out" in shown["job"]
     assert "completed" in shown["watch"]
     assert "1.0.0" in shown["models"]
