@@ -14,10 +14,10 @@ from shared.postgres.database import Tx
 class GraderReplies(Protocol):
     """What graders replied before, so that the same question is paid for once."""
 
-    async def find_grader_replies(self, tx: Tx, grader: str) -> dict[str, str]: ...
+    async def find_grader_replies(self, tx: Tx, tenant_id: str, grader: str) -> dict[str, str]: ...
 
     async def insert_grader_replies(
-        self, tx: Tx, grader: str, replies: Mapping[str, str]
+        self, tx: Tx, tenant_id: str, grader: str, replies: Mapping[str, str]
     ) -> None: ...
 
 

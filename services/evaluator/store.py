@@ -79,17 +79,27 @@ class EvaluationStore:
             async for row in rows
         ]
 
-    async def find_grader_replies(self, tx: Tx, grader: str) -> dict[str, str]:
-        """What a grader replied before, by the key of the question; the newest ones."""
-        rows = self._queries.find_grader_replies(tx, grader=grader, most=MAXIMUM_GRADER_REPLIES)
+    async def find_grader_replies(self, tx: Tx, tenant_id: str, grader: str) -> dict[str, str]:
+        """What a grader replied to a tenant before, by the key of the question; the newest ones."""
+        rows = self._queries.find_grader_replies(
+            tx, tenant_id=tenant_id, grader=grader, most=MAXIMUM_GRADER_REPLIES
+        )
         return {row["key"]: row["reply"] async for row in rows}
 
-    async def insert_grader_replies(self, tx: Tx, grader: str, replies: Mapping[str, str]) -> None:
-        """Keep new replies; the oldest beyond the limit go."""
+    async def insert_grader_replies(
+        self, tx: Tx, tenant_id: str, grader: str, replies: Mapping[str, str]
+    ) -> None:
+        """Keep new replies; a tenant's oldest beyond the limit go."""
         await self._queries.insert_grader_replies(
-            tx, grader=grader, keys=list(replies), replies=list(replies.values())
+            tx,
+            tenant_id=tenant_id,
+            grader=grader,
+            keys=list(replies),
+            replies=list(replies.values()),
         )
-        await self._queries.prune_grader_replies(tx, grader=grader, most=MAXIMUM_GRADER_REPLIES)
+        await self._queries.prune_grader_replies(
+            tx, tenant_id=tenant_id, grader=grader, most=MAXIMUM_GRADER_REPLIES
+        )
 
     async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None:
         """Keep a score for the next time."""

@@ -146,24 +146,25 @@ class BenchmarkWorker:
                 "output_dir": folder,
                 "threads": self.threads,
                 "device": self.device,
-                "grader": await self._build_grader(lease),
+                "grader": await self._build_grader(lease, command.tenant_id),
             }
             progress = self._publish_progress(lease, command)
             found = await self.children.run(self.entry, spec, progress)
             if self.grader is not None and found.get("replies"):
                 async with self.queue.guarded(lease) as tx:
-                    name = self.grader.name
-                    await self.replies.insert_grader_replies(tx, name, found["replies"])
+                    await self.replies.insert_grader_replies(
+                        tx, command.tenant_id, self.grader.name, found["replies"]
+                    )
             files = _read_reports(Path(folder))
             reports = await self.artifacts.publish_files(files) if files else None
         return found, reports
 
-    async def _build_grader(self, lease: Lease) -> dict[str, Any] | None:
+    async def _build_grader(self, lease: Lease, tenant_id: str) -> dict[str, Any] | None:
         """The grader's endpoint with what it replied before; None: there is none."""
         if self.grader is None:
             return None
         async with self.queue.guarded(lease) as tx:
-            known = await self.replies.find_grader_replies(tx, self.grader.name)
+            known = await self.replies.find_grader_replies(tx, tenant_id, self.grader.name)
         return {**asdict(self.grader), "known": known}
 
     def _publish_progress(

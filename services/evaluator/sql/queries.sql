@@ -51,23 +51,23 @@ ON CONFLICT (model, items, catalogue, kind, scoring_version) DO UPDATE
 SET predictions_uri = excluded.predictions_uri, predictions_digest = excluded.predictions_digest,
     file = excluded.file, recorded_at = now();
 
--- name: find_grader_replies(grader, most)
+-- name: find_grader_replies(tenant_id, grader, most)
 -- The newest ones.
 SELECT key, reply FROM grader_replies
-WHERE grader = :grader
+WHERE tenant_id = :tenant_id AND grader = :grader
 ORDER BY replied_at DESC
 LIMIT :most;
 
--- name: insert_grader_replies(grader, keys, replies)!
-INSERT INTO grader_replies (key, grader, reply)
-SELECT n.key, :grader, n.reply FROM unnest(:keys::text[], :replies::text[]) AS n (key, reply)
-ON CONFLICT (key) DO NOTHING;
+-- name: insert_grader_replies(tenant_id, grader, keys, replies)!
+INSERT INTO grader_replies (tenant_id, key, grader, reply)
+SELECT :tenant_id, n.key, :grader, n.reply FROM unnest(:keys::text[], :replies::text[]) AS n (key, reply)
+ON CONFLICT (tenant_id, key) DO NOTHING;
 
--- name: prune_grader_replies(grader, most)!
+-- name: prune_grader_replies(tenant_id, grader, most)!
 DELETE FROM grader_replies
-WHERE grader = :grader AND replied_at < (
+WHERE tenant_id = :tenant_id AND grader = :grader AND replied_at < (
     SELECT replied_at FROM grader_replies
-    WHERE grader = :grader
+    WHERE tenant_id = :tenant_id AND grader = :grader
     ORDER BY replied_at DESC
     OFFSET :most LIMIT 1
 );

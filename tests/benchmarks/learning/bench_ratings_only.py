@@ -41,7 +41,7 @@ from tests.benchmarks.learning.clinc import FrozenVectors, Row, read_domains
 
 SEEDS: tuple[int, ...] = (0, 1, 2)
 DOMAINS, FIRST, RATED, TEST, USERS = 10, 1, 20, 10, 400
-TINY = {"SEEDS": (0,), "DOMAINS": 1, "RATED": 3, "TEST": 2, "USERS": 20}
+TINY = {"SEEDS": (0,), "DOMAINS": 2, "RATED": 3, "TEST": 4, "USERS": 20}
 GOOD, BAD = 5.0, 1.0
 UNDONE_WRONG, UNDONE_RIGHT, SHOWN = 0.6, 0.05, 5
 SIGNAL = ImplicitSignal(kind=SignalKind.UNDONE, after_seconds=20.0)

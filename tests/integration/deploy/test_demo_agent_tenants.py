@@ -14,6 +14,7 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import AGENT_CONFIGURATIONS
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from deploy.demo.agent import AgentSettings, DemoAgent
+from deploy.serving.server import follow_deployments
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
 
@@ -78,7 +79,7 @@ async def test_an_agent_serves_its_own_tenants_model_alone(kafka: str, tmp_path:
     agent._model = models  # type: ignore[assignment]  # loading real weights is tested elsewhere
     # The foreign tenant's revisions are newer: compared by name alone, they would win.
     await _publish(kafka, _configuration(foreign, 8), _configuration(own, 1))
-    following = asyncio.create_task(agent._follow_deployments())
+    following = asyncio.create_task(follow_deployments(settings.serve_options(), agent._swap))
     try:
         await eventually(lambda: len(models.taken) >= 1, timeout=30)
         await _publish(kafka, _configuration(foreign, 9), _configuration(own, 2))

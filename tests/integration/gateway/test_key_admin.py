@@ -24,7 +24,10 @@ FEEDBACK_PATHS = {
 WITHOUT_A_JSON_BODY = {
     "/v1/dead-letters/{letter_id}/replay",
     "/v1/keys/{key_id}/revoke",
+    "/v1/agents/{agent_id}/reviews/undo",
+    "/v1/reviews/{task_id}/skip",
     "/v1/traces",
+    "/v1/webhooks/{webhook_id}/remove",
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app, experiments
+from deploy.cli.output import console
 from deploy.gateway_client import GatewayClient
 
 ID = "0198c0de-0000-7000-8000-000000000001"
@@ -69,11 +70,13 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> None:
         return made
 
     monkeypatch.setattr(experiments, "connect", connect)
+    # The console has read COLUMNS when it was imported, not later.
+    monkeypatch.setattr(console, "_width", 220)
 
 
 def shown(*arguments: str) -> str:
     """What a command prints, blanks and wraps aside."""
-    result = CliRunner().invoke(app, ["experiments", *arguments], env={"COLUMNS": "220"})
+    result = CliRunner().invoke(app, ["experiments", *arguments])
     assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
 
