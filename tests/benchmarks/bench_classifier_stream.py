@@ -9,7 +9,7 @@ classes cost any model: a plain one on mean-pooled unit vectors, and the product
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,7 +193,7 @@ async def _teach(
         body = {"agent_id": agent, "method": "supervised", "dataset": name}
         job = (await gateway.post("/v1/jobs", body))["job_id"]
         return await _final_state(gateway, str(job))
-    known = {job["job_id"] for job in await _jobs(gateway, agent)}
+    known = await job_ids(gateway, agent)
     events = [
         {
             "agent_id": agent,
@@ -207,19 +207,23 @@ async def _teach(
     ]
     for start in range(0, len(events), BATCH):
         await gateway.post("/v1/feedback", {"events": events[start : start + BATCH]})
+    return await end_of_window(gateway, agent, known)
+
+
+async def end_of_window(gateway: AsyncGatewayClient, agent: str, known: Set[str]) -> str:
+    """The state that the job of a window ends in: the first that is neither known nor an update."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        fresh = [j["job_id"] for j in await _jobs(gateway, agent) if j["job_id"] not in known]
-        for job_id in fresh:
-            if not await _is_update(gateway, str(job_id)):
-                return await _final_state(gateway, str(job_id))
+        for job_id in await job_ids(gateway, agent) - known:
+            if not await _is_update(gateway, job_id):
+                return await _final_state(gateway, job_id)
         await asyncio.sleep(POLL_SECONDS)
     return "not triggered"
 
 
-async def _jobs(gateway: AsyncGatewayClient, agent: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await gateway.get("/v1/jobs", agent_id=agent))["items"]
-    return found
+async def job_ids(gateway: AsyncGatewayClient, agent: str) -> set[str]:
+    """Of an agent's newest jobs."""
+    return {str(job["job_id"]) for job in (await gateway.get("/v1/jobs", agent_id=agent))["items"]}
 
 
 async def _is_update(gateway: AsyncGatewayClient, job_id: str) -> bool:

@@ -17,20 +17,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from archon_contracts.events import JobState
 from archon_inference.base_models import resolve_base_model
 from archon_inference.catalogue import write_catalogue
 from archon_inference.encoder import TextEncoder
 from archon_inference.selector import embed_tools
 from deploy.demo.bfcl import BenchmarkItem
 from deploy.gateway_client import AsyncGatewayClient
+from tests.benchmarks.bench_classifier_stream import end_of_window, job_ids
 from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.learning import bench_selector_stream as recipe
 from tests.benchmarks.learning.clinc import BASE_MODEL, FROZEN_LAYERS
 from tests.benchmarks.system import fresh_system
 
 SEEDS, STEPS = (0, 1, 2), 5
-TIMEOUT_SECONDS, POLL_SECONDS, BATCH = 400.0, 0.2, 200
+BATCH = 200
 TRAINING: dict[str, Any] = {}
 """Of the agent, beyond the defaults."""
 TOOLS: int | None = None
@@ -143,7 +143,7 @@ async def _teach(
     gateway: AsyncGatewayClient, agent: str, place: int, step: Sequence[BenchmarkItem]
 ) -> str:
     """Send the step's corrections; the state its window's job ends in."""
-    known = {job["job_id"] for job in await _jobs(gateway, agent)}
+    known = await job_ids(gateway, agent)
     other = step[0].target
     events = [
         {
@@ -159,28 +159,7 @@ async def _teach(
     ]
     for start in range(0, len(events), BATCH):
         await gateway.post("/v1/feedback", {"events": events[start : start + BATCH]})
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        for job in await _jobs(gateway, agent):
-            if job["job_id"] in known or await _is_update(gateway, job["job_id"]):
-                continue
-            if JobState(job["state"]).is_final:
-                if job["state"] != "completed":
-                    print(f"job {job['job_id']} is {job['state']}: {job['reason']}", flush=True)
-                return str(job["state"])
-        await asyncio.sleep(POLL_SECONDS)
-    return "not ended"
-
-
-async def _jobs(gateway: AsyncGatewayClient, agent: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await gateway.get("/v1/jobs", agent_id=agent))["items"]
-    return found
-
-
-async def _is_update(gateway: AsyncGatewayClient, job_id: str) -> bool:
-    """Whether it is an update of the fast path: those learn the first corrections of a window."""
-    history = (await gateway.get(f"/v1/jobs/{job_id}"))["history"]
-    return not history or str(history[0]["reason"]).startswith("fast path")
+    return await end_of_window(gateway, agent, known)
 
 
 def _fit_jointly(seed: int, stream: recipe.Stream) -> recipe.Scores:
