@@ -47,10 +47,12 @@ from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 
 AGENT_ID = "withdrawn"
 KNOWN, FIRST, CORRECTIONS, WITHDRAWN, WARM_UP = 60, 5, 10, 200, 12
+LABELS_ARE_CODES = False
 POLICIES: dict[str, object] = {}
 """Of the agent, beyond the defaults."""
-# So few examples of so many intents that corrections change answers: a version that learns nothing
-# is not deployed. No backoff after one that is not, which is no part of what is shown.
+# So few examples of so many intents that corrections change answers, and labels whose names say
+# nothing: a version that learns nothing is not deployed. No backoff after one that is not, which is
+# no part of what is shown.
 TINY = {
     "KNOWN": 24,
     "FIRST": 1,
@@ -58,6 +60,7 @@ TINY = {
     "WITHDRAWN": 3,
     "WARM_UP": 1,
     "WARM_UP_SECONDS": 0.0,
+    "LABELS_ARE_CODES": True,
     "POLICIES": {
         "fast_path": {"backoff_seconds": 0, "maximum_items": 48},
         "trigger": {"minimum_feedback": 200},
@@ -97,6 +100,8 @@ def run() -> list[Figure]:
 
 async def _measure() -> tuple[float, float, int]:
     intents = read_intents()[:KNOWN]
+    if LABELS_ARE_CODES:
+        intents = [replace(intent, name=f"c{number}") for number, intent in enumerate(intents)]
     known = [Intent(i.name, i.train[:FIRST], i.suite) for i in intents]
     async with fresh_system() as (runtime, gateway):
         await deploy_first(gateway, known, [], AGENT_ID, **POLICIES)
