@@ -19,7 +19,7 @@ AGENT, LEARNER = "writer", "learner"
 PLACES = ("oslo", "paris", "the city", "my city")
 WEATHER, MUSIC, HOTEL = "rain", "song", "room"
 # Enough for a model of a few thousand parameters to learn three answers.
-TRAINING = {"epochs": 100, "max_steps": 40, "batch_size": 8, "learning_rate": 0.01} | {
+TRAINING = {"epochs": 100, "max_steps": 80, "seed": 1, "batch_size": 8, "learning_rate": 0.01} | {
     # The old answers beside the new one: the gate refuses a version that lost them.
     "replay_ratio": 1.0,
 }

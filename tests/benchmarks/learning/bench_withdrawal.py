@@ -62,7 +62,9 @@ TINY = {
     "WARM_UP_SECONDS": 0.0,
     "LABELS_ARE_CODES": True,
     "POLICIES": {
-        "fast_path": {"backoff_seconds": 0, "maximum_items": 48},
+        "fast_path": {"backoff_seconds": 0, "maximum_items": 48, "maximum_loss": 0.5},
+        # With one example of a label a few more may cost an answer or two elsewhere.
+        "gate": {"maximum_forgetting": 0.5},
         "trigger": {"minimum_feedback": 200},
         # What is withdrawn is in the sums of the closed form.
         "training": {"fine_tuning": "never"},
