@@ -41,7 +41,7 @@ READERS: Final[dict[Topic, tuple[str, ...]]] = {
     topics.DATASETS: ("gateway", "coordinator"),
     topics.TRAINING: ("gateway", "coordinator"),
     topics.METRICS: ("gateway",),
-    topics.EVALUATIONS: ("gateway", "coordinator"),
+    topics.EVALUATIONS: ("gateway", "coordinator", "curriculum"),
     topics.MODELS: ("gateway", "coordinator", "data_prep"),
     topics.AGENT_CONFIGURATIONS: ("gateway", AGENT),
     topics.WORKERS: ("gateway", "coordinator"),

@@ -26,6 +26,7 @@ from archon_contracts.rules.numbers import (
     StarDrop,
 )
 from archon_contracts.rules.rollout_policy import RolloutPolicy
+from archon_contracts.rules.task_types import TaskType
 from archon_contracts.rules.training_config import FineTuning as FineTuning
 from archon_contracts.rules.training_config import PreferenceLoss as PreferenceLoss
 from archon_contracts.rules.training_config import TrainingConfig as TrainingConfig
@@ -263,8 +264,19 @@ class FastPathPolicy(ValueObject):
     )
 
 
+class SkillDefinition(ValueObject):
+    """A skill of one agent, beside the task types that every agent has."""
+
+    name: str = Field(min_length=1, max_length=128, description="As items state it in `skill`.")
+    task_type: TaskType = Field(description="What kind of task it is; its level follows from it.")
+
+
 class CurriculumPolicy(ValueObject):
     """How the curriculum sorts the items of a training."""
+
+    skills: tuple[SkillDefinition, ...] = Field(
+        default=(), max_length=100, description="Skills of this agent, each with its task type."
+    )
 
     staged: bool = Field(
         default=False,

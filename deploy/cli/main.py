@@ -27,6 +27,7 @@ from deploy.cli.commands import (
 from deploy.cli.errors import OneSentenceErrors
 from deploy.cli.evaluation import benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
+from deploy.cli.learning import curriculum
 from deploy.cli.screens import watch
 
 app = typer.Typer(
@@ -64,6 +65,7 @@ app.add_typer(logs.group, name="logs")
 app.add_typer(reviews.group, name="reviews")
 app.add_typer(models.group, name="models")
 app.add_typer(experiments.group, name="experiments")
+app.add_typer(curriculum.group, name="curriculum")
 app.add_typer(runs.group, name="runs")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(audit.group, name="audit")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from archon_contracts.commands import PlanCurriculum
 from archon_contracts.events import CurriculumPlan, CurriculumStage
+from archon_contracts.rules.task_types import CurriculumLevel
 from archon_contracts.values import TrainingMethod
 
 MINIMUM_STAGE_ITEMS = 50
@@ -15,20 +14,18 @@ CONTINUAL_REPLAY = 0.5
 """Replayed items per new item of a continual training; without replay it unlearns old items."""
 
 
-class Level(IntEnum):
-    """What an agent can do, measured by its success rate."""
-
-    BASIC = 1  # simple tool usage, single steps
-    INTERMEDIATE = 2  # several steps, context, error handling
-    ADVANCED = 3  # complex reasoning, edge cases
-    EXPERT = 4  # novel scenarios
-
-
-STAGES = {Level.BASIC: 4, Level.INTERMEDIATE: 3, Level.ADVANCED: 2, Level.EXPERT: 1}
+STAGES = {
+    CurriculumLevel.BASIC: 4,
+    CurriculumLevel.INTERMEDIATE: 3,
+    CurriculumLevel.ADVANCED: 2,
+    CurriculumLevel.EXPERT: 1,
+}
 """Stages of a staged training: more of them on the lower levels."""
 
 
-def build_plan(command: PlanCurriculum, level: Level, success_rate: float | None) -> CurriculumPlan:
+def build_plan(
+    command: PlanCurriculum, level: CurriculumLevel, success_rate: float | None
+) -> CurriculumPlan:
     """The plan of a job for an agent on this level."""
     # One stage unless the agent's policy says otherwise. Difficulty is ranked over all targets and
     # depends on length and rarity, so early stages can hold one class alone, and the last steps,
@@ -44,7 +41,7 @@ def build_plan(command: PlanCurriculum, level: Level, success_rate: float | None
     )
 
 
-def count_stages(level: Level, new_items: int) -> int:
+def count_stages(level: CurriculumLevel, new_items: int) -> int:
     """The level's number of stages, or fewer where a stage would have too few items."""
     return min(STAGES[level], max(1, new_items // MINIMUM_STAGE_ITEMS))
 
@@ -73,7 +70,11 @@ def choose_replay_ratio(method: TrainingMethod, requested: float | None) -> floa
 
 
 def explain_plan(
-    command: PlanCurriculum, level: Level, success_rate: float | None, stages: int, replay: float
+    command: PlanCurriculum,
+    level: CurriculumLevel,
+    success_rate: float | None,
+    stages: int,
+    replay: float,
 ) -> str:
     """The reasons for the plan, as a sentence."""
     known = (

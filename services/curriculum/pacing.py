@@ -1,15 +1,12 @@
-"""Levels: the evidence on them, and the rules by which they change."""
+"""The evidence of rated answers, and the rates at which levels change."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 
 LOWEST_LEVEL = 1
 HIGHEST_LEVEL = 4
-NORMAL_95 = NormalDist().inv_cdf(0.975)
-"""Quantile of the standard normal distribution for a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,10 @@ class MasteryThresholds:
         """The rate below which a level is lost; minus infinity for the lowest one."""
         return self.advance_rates[level - 2] - self.gap if level > LOWEST_LEVEL else -math.inf
 
+    def skill_rate(self, level: int) -> float:
+        """The rate that masters a skill of a level; level 4 asks for that of level 3."""
+        return self.advance_rates[min(level, HIGHEST_LEVEL - 1) - 1]
+
 
 @dataclass(frozen=True, slots=True)
 class LevelProgress:
@@ -52,38 +53,16 @@ class LevelProgress:
 def add_evidence(
     progress: LevelProgress, success_rate: float, rated: int, mastery: MasteryThresholds
 ) -> LevelProgress:
-    """Add rated answers to the evidence; its total weight stays within `mastery.memory`."""
-    correct = progress.correct + success_rate * rated
-    total = progress.rated + rated
-    fade = min(1.0, mastery.memory / total) if total else 1.0
-    return replace(progress, correct=correct * fade, rated=total * fade)
+    """Add rated answers to the evidence, of which the older fades exponentially.
 
-
-def update_level(progress: LevelProgress, mastery: MasteryThresholds) -> LevelProgress:
-    """The level moved by one or unchanged, by the 95 % interval of the success rate.
-
-    A new level starts without evidence: answers on the old one do not measure the new one.
+    Each new answer multiplies the weight of those before it by 1 - 1 / memory, so that the total
+    weight never passes `mastery.memory`.
     """
-    low, high = wilson_interval(progress.correct, progress.rated)
-    if low >= mastery.advance_at(progress.level):
-        return LevelProgress(level=progress.level + 1)
-    if high < mastery.regress_at(progress.level):
-        return LevelProgress(level=progress.level - 1)
-    return progress
-
-
-def wilson_interval(correct: float, rated: float) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion; 0 to 1 without evidence.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    JASA 22 (1927). Counts may be fractions: they are weights. Written out because SciPy takes
-    30 MB, which this service process has no other use for; a test compares it with SciPy's.
-    """
-    if rated <= 0:
-        return 0.0, 1.0
-    proportion = correct / rated
-    z2 = NORMAL_95**2
-    centre = (proportion + z2 / (2 * rated)) / (1 + z2 / rated)
-    spread = math.sqrt(proportion * (1 - proportion) / rated + z2 / (4 * rated**2))
-    half = NORMAL_95 * spread / (1 + z2 / rated)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    kept = (1 - 1 / mastery.memory) ** rated
+    # The weights of the new answers, from the newest (1) to the oldest.
+    added = mastery.memory * (1 - kept)
+    return replace(
+        progress,
+        correct=progress.correct * kept + success_rate * added,
+        rated=progress.rated * kept + added,
+    )

@@ -30,6 +30,7 @@ from archon_contracts.formats import (
 )
 from archon_contracts.metric_names import TOP_K
 from archon_contracts.rules.normal_text import clean_text
+from archon_contracts.rules.task_types import find_task_type
 from archon_contracts.values import (
     ALL_NEW_LABELS,
     NEW_LABEL_PREFIX,
@@ -270,9 +271,12 @@ def _score(
     else:
         first = exact_match(prediction.output, item.target)
         among = top_k_match((prediction.output, *prediction.alternatives), item.target)
+    task_type = find_task_type(item.input, item.target)
     return PredictionRow(
         id=item.id,
         group=item.group,
+        skill=item.skill or task_type,
+        task_type=task_type,
         target=item.target,
         output=prediction.output,
         score=prediction.score,

@@ -15,6 +15,7 @@ from archon_contracts.events import (
     EvaluationArm,
     PairedComparison,
     RejectionKind,
+    SkillResult,
     UnscoredTarget,
 )
 from archon_contracts.formats import REFERENCE_FILE, SUITE_FILES, TEST_FILE
@@ -96,6 +97,7 @@ class EvaluationReport(ValueObject):
     unscored_targets: tuple[UnscoredTarget, ...] = ()
     comparison: dict[str, PairedComparison]
     arms: tuple[EvaluationArm, ...] = ()
+    skills: tuple[SkillResult, ...] = ()
 
     def estimates_of(self, metric: str) -> dict[str, dict[str, Estimate]]:
         """One metric: model -> group -> estimate."""

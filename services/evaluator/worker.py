@@ -129,6 +129,7 @@ class EvaluationWorker:
             accuracy=report.estimates_of(ACCURACY),
             accuracy_at_5=report.estimates_of(ACCURACY_AT_5),
             arms=report.arms,
+            skills=report.skills,
             comparison=report.comparison,
             changed_answers=report.changed_answers,
             answered_items=report.answered_items,

@@ -36,6 +36,7 @@ from services.gateway.metrics.store import MetricReads
 from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
 from services.gateway.models.store import ModelReads
+from services.gateway.read_models.curricula import CurriculumReadModel
 from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
@@ -175,6 +176,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         ),
         queries=queries,
         experiments=ExperimentReadModel(),
+        curricula=CurriculumReadModel(),
         metrics=MetricQueries(queries, MetricReads()),
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -29,6 +30,7 @@ from archon_contracts.values import (
     FastPathPolicy,
     GatePolicy,
     LearningPolicy,
+    SkillDefinition,
     TrainingConfig,
     TrainingMethod,
     TriggerPolicy,
@@ -107,10 +109,31 @@ class StrictTrustPolicy(TrustPolicy):
     model_config = ConfigDict(extra="forbid")
 
 
+class StrictSkillDefinition(SkillDefinition):
+    """A skill without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictCurriculumPolicy(CurriculumPolicy):
     """A curriculum policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+    skills: tuple[StrictSkillDefinition, ...] = Field(
+        default=(), max_length=100, description="Skills of this agent, each with its task type."
+    )
+
+    @field_validator("skills")
+    @classmethod
+    def _each_once(
+        cls, skills: tuple[StrictSkillDefinition, ...]
+    ) -> tuple[StrictSkillDefinition, ...]:
+        names = [each.name for each in skills]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"skill {twice[0]!r} stands twice; name each skill once")
+        return skills
 
 
 class StrictFastPathPolicy(FastPathPolicy):

@@ -11,7 +11,7 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.rules.numbers import Proportion
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, TrainingMethod
+from archon_contracts.values import AgentKind, SkillDefinition, TrainingMethod
 
 
 class PlanCurriculum(Contract):
@@ -33,3 +33,6 @@ class PlanCurriculum(Contract):
     )
     replay_ratio: Proportion | None = Field(default=None, description="Requested by the job.")
     staged: bool = Field(default=False, description="Whether to train in stages, easiest first.")
+    skills: tuple[SkillDefinition, ...] = Field(
+        default=(), description="Skills of the agent's own policy."
+    )

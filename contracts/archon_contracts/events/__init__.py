@@ -12,11 +12,15 @@ from archon_contracts.events.benchmarks import (
     ModelCheck,
 )
 from archon_contracts.events.curriculum import (
+    CurriculumMeasured,
     CurriculumPlan,
     CurriculumPlanned,
     CurriculumStage,
     LevelAdvanced,
     LevelRegressed,
+    NextTask,
+    SkillProgress,
+    TaskCoverage,
 )
 from archon_contracts.events.datasets import (
     DatasetPrepared,
@@ -31,6 +35,7 @@ from archon_contracts.events.evaluations import (
     PairedComparison,
     RegressionDetected,
     RejectionKind,
+    SkillResult,
     UnscoredTarget,
 )
 from archon_contracts.events.feedback import (
@@ -114,6 +119,7 @@ __all__ = [
     "Capability",
     "CheckpointSaved",
     "ClosedFormModel",
+    "CurriculumMeasured",
     "CurriculumPlan",
     "CurriculumPlanned",
     "CurriculumStage",
@@ -165,6 +171,7 @@ __all__ = [
     "ModelProtected",
     "ModelRegistered",
     "ModelRolledBack",
+    "NextTask",
     "PairedComparison",
     "ProposedCase",
     "QualityReport",
@@ -173,7 +180,10 @@ __all__ = [
     "RetrainTriggered",
     "ReviewRequested",
     "SignalKind",
+    "SkillProgress",
+    "SkillResult",
     "SyntheticDataGenerated",
+    "TaskCoverage",
     "TrainingCompleted",
     "TrainingFailed",
     "TrainingRequested",

@@ -64,6 +64,16 @@ class EvaluationArm(ValueObject):
     )
 
 
+class SkillResult(ValueObject):
+    """How many items of one skill a model answered right."""
+
+    model: str = Field(description="candidate, or deployed.")
+    skill: str = Field(description="As its items state it; else the task type of the rules.")
+    task_type: str = Field(description="What the rules find for most of its items.")
+    items: int = Field(ge=1)
+    correct: int = Field(ge=0)
+
+
 class EvaluationCompleted(Contract):
     """All models of an evaluation are scored and the gate has decided."""
 
@@ -96,6 +106,9 @@ class EvaluationCompleted(Contract):
         default=(),
         description="Candidate, deployed version, closed form and base model on the same items, as "
         "far as there are such.",
+    )
+    skills: tuple[SkillResult, ...] = Field(
+        default=(), description="Per skill, the 100 with most items."
     )
     comparison: dict[str, PairedComparison] = Field(
         default_factory=dict, description="Per group; absent when nothing is deployed."

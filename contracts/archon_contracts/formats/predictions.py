@@ -12,6 +12,10 @@ class PredictionRow(ValueObject):
 
     id: str = Field(description="The item's id.")
     group: str = Field(default="", description="The item's group.")
+    skill: str = Field(
+        default="", description="As the item states it; else the task type of the rules."
+    )
+    task_type: str = Field(default="", description="What the rules find for the item.")
     target: str = Field(default="", description="The right answer; empty: the item has none.")
     output: str
     score: float = Field(description="The model's confidence in `output`, 0 to 1.")

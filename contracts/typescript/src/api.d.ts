@@ -310,10 +310,53 @@ export interface ComparisonView {
   differences: FieldDifference[];
 }
 
+/** The stages of one training, easiest first. */
+export interface CurriculumPlan {
+  level: number;
+  stages: CurriculumStage[];
+  /** Replayed items per new item. */
+  replay_ratio: number;
+  rationale?: string;
+}
+
 /** How the curriculum sorts the items of a training. */
 export interface CurriculumPolicy {
+  /** Skills of this agent, each with its task type. */
+  skills?: SkillDefinition[];
   /** Train in stages, easiest items first. Off: every stage of a run sees all items, because difficulty goes with the target and early stages lose whole classes. */
   staged?: boolean;
+}
+
+/** One part of the training: items up to a difficulty, for a proportion of the steps. */
+export interface CurriculumStage {
+  name: string;
+  maximum_difficulty: number;
+  step_proportion: number;
+}
+
+/** An agent's level and skills, the evidence on them, and what is planned. */
+export interface CurriculumView {
+  agent_id: string;
+  /** 1 basic, 2 intermediate, 3 advanced, 4 expert. */
+  level?: number;
+  /** Why it is on this level, and what would change it. */
+  reason: string;
+  /** Absent: nothing was measured. */
+  measured_at?: string | null;
+  /** Of rated answers on this level; absent: none were rated. */
+  feedback_rate?: Estimate | null;
+  /** By the newest evaluation of each. */
+  skills?: SkillProgress[];
+  /** Every task type, level by level. */
+  coverage?: TaskCoverage[];
+  /** What to practise next, most needed first. */
+  next_tasks?: NextTask[];
+  last_change?: LevelChangeView | null;
+  /** Of the newest planned job. */
+  plan?: CurriculumPlan | null;
+  /** That job. */
+  planned_for?: string | null;
+  planned_at?: string | null;
 }
 
 /** A value at a step. */
@@ -798,6 +841,16 @@ export interface LearningReport {
   right_gained?: number | null;
 }
 
+/** The newest change of an agent's level. */
+export interface LevelChangeView {
+  from_level: number;
+  to_level: number;
+  success_rate: number;
+  /** The evidence, and the limit that it passed. */
+  reason?: string;
+  changed_at: string;
+}
+
 /** Origin of a model version: all that is needed to explain it and to train it again. */
 export interface Lineage {
   job_id?: string | null;
@@ -967,6 +1020,13 @@ export interface NewWebhook {
   agents?: string[] | null;
   created_at: string;
   secret: string;
+}
+
+/** A skill that should be practised next, and how much of the practice it should have. */
+export interface NextTask {
+  skill: string;
+  proportion: number;
+  reason: string;
 }
 
 export interface Page_AgentView_ {
@@ -1320,6 +1380,28 @@ export interface SignInLinkRequest {
   next?: string;
 }
 
+/** A skill of one agent, beside the task types that every agent has. */
+export interface SkillDefinition {
+  /** As items state it in `skill`. */
+  name: string;
+  /** What kind of task it is; its level follows from it. */
+  task_type: TaskType;
+}
+
+/** What an agent can do of one skill, by its newest evaluation. */
+export interface SkillProgress {
+  skill: string;
+  task_type: TaskType;
+  level: number;
+  /** With its 95 % credible interval. */
+  success_rate: Estimate;
+  /** In the evaluation before; absent: none. */
+  previous_rate?: number | null;
+  /** The highest of any evaluation. */
+  best_rate: number;
+  is_mastered: boolean;
+}
+
 /** A span of a trace. */
 export interface SpanView {
   span_id: string;
@@ -1337,6 +1419,8 @@ export interface SpanView {
 
 /** A curriculum policy without unknown fields. */
 export interface StrictCurriculumPolicy {
+  /** Skills of this agent, each with its task type. */
+  skills?: StrictSkillDefinition[];
   /** Train in stages, easiest items first. Off: every stage of a run sees all items, because difficulty goes with the target and early stages lose whole classes. */
   staged?: boolean;
 }
@@ -1426,6 +1510,14 @@ export interface StrictRolloutPolicy {
   rollback_answers?: number;
   /** Least time between two automatic rollbacks [s]. */
   cooldown_seconds?: number;
+}
+
+/** A skill without unknown fields. */
+export interface StrictSkillDefinition {
+  /** As items state it in `skill`. */
+  name: string;
+  /** What kind of task it is; its level follows from it. */
+  task_type: TaskType;
 }
 
 /** Hyper-parameters without unknown fields, and none that would occupy a slot for days. */
@@ -1550,6 +1642,18 @@ export interface SyntheticView {
   rejected?: Record<string, number> | null;
   finished_at?: string | null;
 }
+
+/** A task type of the curriculum, and how many evaluation items ask it. */
+export interface TaskCoverage {
+  level: number;
+  task_type: TaskType;
+  description: string;
+  items: number;
+  correct: number;
+}
+
+/** What a task asks of an agent. */
+export type TaskType = "simple_tool_usage" | "basic_reasoning" | "single_step_problems" | "multi_step_workflows" | "context_management" | "error_handling" | "complex_reasoning" | "multi_agent_collaboration" | "edge_case_handling" | "novel_scenarios" | "creative_problem_solving" | "autonomous_decision_making";
 
 /** What a metric must reach, by its estimate or by all of its 95 % interval. */
 export interface ThresholdRequest {
@@ -2197,6 +2301,13 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: AgentView;
+  };
+  /** An agent's level and skills with the evidence on them, and what is planned next. */
+  'GET /v1/agents/{agent_id}/curriculum': {
+    path: { agent_id: string };
+    query: {};
+    body: undefined;
+    answer: CurriculumView;
   };
   /** Store a dataset; a name never gets other content later (409). */
   'POST /v1/datasets': {

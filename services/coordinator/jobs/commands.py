@@ -64,6 +64,7 @@ def _plan(job: Job, agent: ConfiguredAgent) -> PlanCurriculum:
         rated_items=job.facts.rated_items,
         replay_ratio=job.config.replay_ratio,
         staged=agent.profile.curriculum.staged,
+        skills=agent.profile.curriculum.skills,
     )
 
 

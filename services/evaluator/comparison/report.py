@@ -51,6 +51,7 @@ from services.evaluator.comparison.requirements import (
     without_improvements,
 )
 from services.evaluator.domain import EvaluationReport, Role
+from services.evaluator.scoring.skills import count_skills
 
 COMPARED_WITH_BASELINE: Final = (
     "nothing is deployed yet, so the candidate was compared with the base model"
@@ -114,6 +115,7 @@ def build_evaluation_report(
         unscored_targets=tuple(unscored[:MAX_TARGETS]),
         comparison=comparisons[ACCURACY] if deployed else {},
         arms=build_arms(predictions, run),
+        skills=count_skills(predictions),
     )
     return bound_report(report)
 

@@ -15,6 +15,8 @@ from archon_contracts.events import (
     BenchmarkCompleted,
     BenchmarkFailed,
     BenchmarkProgressed,
+    CurriculumMeasured,
+    CurriculumPlanned,
     DatasetPrepared,
     EvaluationCompleted,
     ExperimentAdvanced,
@@ -27,6 +29,8 @@ from archon_contracts.events import (
     JobCompleted,
     JobRejected,
     JobStateChanged,
+    LevelAdvanced,
+    LevelRegressed,
     LogAnalysisFailed,
     LogAnalysisProgressed,
     LogsAnalyzed,
@@ -49,6 +53,7 @@ from services.gateway.audit.store import AuditStore
 from services.gateway.domain import DeploymentView
 from services.gateway.feedback.hourly_stats import merge_by_hour, merge_by_version
 from services.gateway.functions.log_analysis_store import LogAnalysisStore
+from services.gateway.read_models.curricula import CurriculumReadModel
 from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.sse.event_store import EventStore
@@ -81,6 +86,7 @@ class Projections:
     ) -> None:
         self._store = store
         self._experiments = ExperimentReadModel()
+        self._curricula = CurriculumReadModel()
         self._audit = audit
         self._events = events
         self._analyses = analyses
@@ -92,6 +98,10 @@ class Projections:
             BenchmarkCompleted: self._benchmark_completed,
             BenchmarkFailed: self._benchmark_failed,
             BenchmarkProgressed: self._benchmark_progressed,
+            CurriculumMeasured: self._curriculum_measured,
+            CurriculumPlanned: self._curriculum_planned,
+            LevelAdvanced: self._level_changed,
+            LevelRegressed: self._level_changed,
             DatasetPrepared: self._dataset_prepared,
             FeedbackCounted: self._feedback_counted,
             SyntheticDataGenerated: self._synthetic_data_generated,
@@ -141,6 +151,17 @@ class Projections:
     async def _audit_recorded(self, tx: Tx, message: Message[AuditRecorded]) -> None:
         require_genuine(message.body)
         await self._audit.add(tx, message.body)
+
+    async def _curriculum_measured(self, tx: Tx, message: Message[CurriculumMeasured]) -> None:
+        await self._curricula.save_measure(tx, message.body, message.envelope.time)
+
+    async def _curriculum_planned(self, tx: Tx, message: Message[CurriculumPlanned]) -> None:
+        await self._curricula.save_plan(tx, message.body, message.envelope.time)
+
+    async def _level_changed(
+        self, tx: Tx, message: Message[LevelAdvanced] | Message[LevelRegressed]
+    ) -> None:
+        await self._curricula.save_change(tx, message.body, message.envelope.time)
 
     async def _dataset_prepared(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
         await self._store.save_prepared_dataset(tx, message.body, message.envelope.time)

@@ -23,6 +23,7 @@ from services.gateway.routes.dependencies import AgentId, GatewayApi
 from services.gateway.service import check_base_model, check_kind
 from services.gateway.sse.event_hub import Subscriber
 from services.gateway.sse.events import EventFilter
+from services.gateway.views.curriculum import CurriculumView
 
 CONFIRMATION_POLL_SECONDS: Final = 0.25
 
@@ -74,6 +75,13 @@ def build_router(api: GatewayApi) -> APIRouter:
         """An agent with its deployed version, open job and feedback totals."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.agent(tx, caller.tenant_id, agent_id)
+
+    @router.get("/agents/{agent_id}/curriculum")
+    async def show_curriculum(agent_id: AgentId, caller: Caller = reader) -> CurriculumView:
+        """An agent's level and skills with the evidence on them, and what is planned next."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            await api.queries.require_agent(tx, caller.tenant_id, agent_id)
+            return await api.curricula.find(tx, caller.tenant_id, agent_id)
 
     return router
 

@@ -39,6 +39,7 @@ from services.gateway.load.load_shedding import Backpressure
 from services.gateway.metrics.queries import MetricQueries
 from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
+from services.gateway.read_models.curricula import CurriculumReadModel
 from services.gateway.read_models.experiments import ExperimentReadModel
 from services.gateway.read_models.queries import QueryService
 from services.gateway.reports.service import RunReports
@@ -87,6 +88,7 @@ class GatewayApi:
     stream_limiter: StreamLimiter
     queries: QueryService
     experiments: ExperimentReadModel
+    curricula: CurriculumReadModel
     metrics: MetricQueries
     models: ModelQueries
     model_commands: ModelCommands

@@ -1054,3 +1054,30 @@ FROM reviews r JOIN review_tasks t USING (task_id, tenant_id)
 WHERE r.tenant_id = :tenant_id AND r.agent_id = :agent_id AND r.choice IS NOT NULL
 ORDER BY r.reviewed_at DESC, r.task_id
 LIMIT :most;
+
+-- Curricula. An older event never replaces a newer one.
+
+-- name: save_curriculum_measure(tenant_id, agent_id, measured, at)!
+INSERT INTO curricula AS c (tenant_id, agent_id, measured, measured_at)
+VALUES (:tenant_id, :agent_id, :measured, :at)
+ON CONFLICT (tenant_id, agent_id)
+DO UPDATE SET measured = excluded.measured, measured_at = excluded.measured_at
+WHERE c.measured_at IS NULL OR c.measured_at <= excluded.measured_at;
+
+-- name: save_curriculum_plan(tenant_id, agent_id, plan, job_id, at)!
+INSERT INTO curricula AS c (tenant_id, agent_id, plan, planned_for, planned_at)
+VALUES (:tenant_id, :agent_id, :plan, :job_id, :at)
+ON CONFLICT (tenant_id, agent_id)
+DO UPDATE SET plan = excluded.plan, planned_for = excluded.planned_for,
+              planned_at = excluded.planned_at
+WHERE c.planned_at IS NULL OR c.planned_at <= excluded.planned_at;
+
+-- name: save_level_change(tenant_id, agent_id, change, at)!
+INSERT INTO curricula AS c (tenant_id, agent_id, level_change, changed_at)
+VALUES (:tenant_id, :agent_id, :change, :at)
+ON CONFLICT (tenant_id, agent_id)
+DO UPDATE SET level_change = excluded.level_change, changed_at = excluded.changed_at
+WHERE c.changed_at IS NULL OR c.changed_at <= excluded.changed_at;
+
+-- name: find_curriculum(tenant_id, agent_id)^
+SELECT * FROM curricula WHERE tenant_id = :tenant_id AND agent_id = :agent_id;

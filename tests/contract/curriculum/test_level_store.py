@@ -5,6 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from archon_contracts.identifiers import new_id
+from archon_contracts.rules.task_types import TaskType
+from archon_contracts.values import SkillDefinition
+from services.curriculum.levels import Skill
+from services.curriculum.mastery import add_evaluation
 from services.curriculum.pacing import LevelProgress
 from services.curriculum.ports import LevelStore
 from services.curriculum.store import CurriculumStore
@@ -70,3 +74,27 @@ async def test_a_plan_is_found_by_tenant_and_job(opened: OpenStore) -> None:
     assert await store.find_plan(tx, TENANT, job_id) == planned
     assert await store.find_plan(tx, TENANT, new_id()) is None
     assert await store.find_plan(tx, "another", job_id) is None
+
+
+async def test_evidence_on_skills_is_replaced_by_the_newest(opened: OpenStore) -> None:
+    store, tx = opened
+    skill = Skill("refunds", TaskType.ERROR_HANDLING)
+    first = add_evaluation(None, skill, 3, 10)
+    await store.save_skills(tx, TENANT, AGENT, [first])
+
+    second = add_evaluation(first, skill, 9, 10)
+    await store.save_skills(tx, TENANT, AGENT, [second])
+
+    assert await store.find_skills(tx, TENANT, AGENT) == [second]
+    assert await store.find_skills(tx, TENANT, "other") == []
+
+
+async def test_skills_of_the_policy_are_kept(opened: OpenStore) -> None:
+    store, tx = opened
+    own = (SkillDefinition(name="refunds", task_type=TaskType.ERROR_HANDLING),)
+    assert await store.find_definitions(tx, TENANT, AGENT) == ()
+    await store.lock_progress(tx, TENANT, AGENT)
+
+    await store.save_definitions(tx, TENANT, AGENT, own)
+
+    assert await store.find_definitions(tx, TENANT, AGENT) == own

@@ -6,7 +6,7 @@ import pytest
 
 from archon_contracts.base import Contract
 from archon_contracts.commands import PlanCurriculum
-from archon_contracts.events import CurriculumPlanned, LevelAdvanced
+from archon_contracts.events import CurriculumMeasured, CurriculumPlanned, LevelAdvanced
 from archon_contracts.identifiers import new_id
 from services.curriculum.errors import BrokenPlan
 from services.curriculum.pacing import LevelProgress, MasteryThresholds
@@ -42,9 +42,12 @@ async def curriculum(database_url: str) -> AsyncIterator[RunningCurriculum]:
 
 
 async def test_a_command_stores_the_plan_and_the_new_level(curriculum: RunningCurriculum) -> None:
-    advanced, planned = await curriculum.execute(plan_curriculum(success_rate=0.9, rated_items=300))
+    advanced, measured, planned = await curriculum.execute(
+        plan_curriculum(success_rate=0.9, rated_items=300)
+    )
 
     assert isinstance(advanced, LevelAdvanced)
+    assert isinstance(measured, CurriculumMeasured)
     assert isinstance(planned, CurriculumPlanned)
     async with curriculum.shared.database.transaction("default") as tx:
         assert await curriculum.store.lock_progress(tx, "default", "picker") == LevelProgress(2)
@@ -53,7 +56,7 @@ async def test_a_command_stores_the_plan_and_the_new_level(curriculum: RunningCu
 async def test_a_job_planned_twice_keeps_its_plan(curriculum: RunningCurriculum) -> None:
     command = plan_curriculum(success_rate=0.7)
 
-    first, second = await curriculum.execute(command, command)
+    _, first, second = await curriculum.execute(command, command)
 
     assert first == second
 
@@ -64,7 +67,7 @@ async def test_a_redelivered_command_is_executed_once(curriculum: RunningCurricu
     for _ in range(2):
         await curriculum.shared.inbox.run_once(message, curriculum.service.plan_curriculum)
 
-    assert len(await events_of(curriculum.shared.database)) == 1
+    assert len(await events_of(curriculum.shared.database)) == 2
 
 
 async def test_an_unreadable_stored_plan_is_reported_with_its_job(

@@ -49,6 +49,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}/deployments", None),
     ("GET", "/v1/agents/{agent}/deployed", None),
     ("GET", "/v1/agents/{agent}/assignment", None),
+    ("GET", "/v1/agents/{agent}/curriculum", None),
     ("GET", "/v1/agents/{agent}/models/{version}", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report.html", None),

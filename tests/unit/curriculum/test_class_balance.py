@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from services.curriculum.domain import Level, build_plan
+from archon_contracts.rules.task_types import CurriculumLevel
+from services.curriculum.domain import build_plan
 from services.data_prep.sampling.difficulty import grade_difficulty
 from services.trainer.recipes.sampling_order import SamplingStage, sample_order
 from tests.support.data.curriculum import plan_curriculum
@@ -18,7 +19,9 @@ LONG = [
 def targets_by_quarter(*, staged: bool) -> list[Counter[str]]:
     """Targets that one epoch samples in each quarter of its steps."""
     items = grade_difficulty([*SHORT, *LONG], {}, {})
-    plan = build_plan(plan_curriculum(new_items=len(items), staged=staged), Level.BASIC, None)
+    plan = build_plan(
+        plan_curriculum(new_items=len(items), staged=staged), CurriculumLevel.BASIC, None
+    )
     stages = [SamplingStage(s.maximum_difficulty, s.step_proportion) for s in plan.stages]
     order = sample_order([graded.difficulty for graded in items], len(items), stages, seed=0)
     quarter = len(order) // 4

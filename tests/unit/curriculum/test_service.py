@@ -1,6 +1,18 @@
 """The use case of the curriculum service."""
 
-from archon_contracts.events import CurriculumPlanned, LevelAdvanced, LevelRegressed
+import pytest
+
+from archon_contracts.events import (
+    CurriculumMeasured,
+    CurriculumPlanned,
+    EvaluationCompleted,
+    LevelAdvanced,
+    LevelRegressed,
+    SkillResult,
+)
+from archon_contracts.identifiers import new_id
+from archon_contracts.rules.task_types import TaskType
+from archon_contracts.values import SkillDefinition
 from services.curriculum.pacing import LevelProgress, MasteryThresholds
 from services.curriculum.service import CurriculumService
 from tests.support.data.curriculum import FakeLevelStore, plan_curriculum
@@ -51,7 +63,9 @@ async def test_a_raised_level_is_published_and_used_by_the_plan() -> None:
 
     (advanced,) = curriculum.outbox.of(LevelAdvanced)
     (planned,) = curriculum.outbox.of(CurriculumPlanned)
-    assert (advanced.from_level, advanced.to_level, advanced.success_rate) == (1, 2, 0.9)
+    assert (advanced.from_level, advanced.to_level) == (1, 2)
+    assert advanced.success_rate == pytest.approx(0.9)
+    assert "masters level 1" in advanced.reason
     assert planned.plan.level == 2
 
 
@@ -82,7 +96,8 @@ async def test_evidence_weighs_by_rated_items_and_not_by_all_new_items() -> None
 
     await curriculum.plan(success_rate=1.0, rated_items=3, new_items=1_000)
 
-    assert curriculum.progress == LevelProgress(1, correct=3.0, rated=3.0)
+    assert (curriculum.progress.level, curriculum.progress.success_rate) == (1, pytest.approx(1.0))
+    assert curriculum.progress.rated == pytest.approx(3.0, abs=0.01)
 
 
 async def test_agents_do_not_share_their_levels() -> None:
@@ -91,3 +106,59 @@ async def test_agents_do_not_share_their_levels() -> None:
     await curriculum.plan(agent_id="other")
 
     assert curriculum.outbox.of(CurriculumPlanned)[0].plan.level == 1
+
+
+def evaluated(*skills: SkillResult, passed: bool = True) -> EvaluationCompleted:
+    return EvaluationCompleted(
+        agent_id="picker",
+        job_id=new_id(),
+        evaluation_id=new_id(),
+        passed=passed,
+        reasons=(),
+        accuracy={},
+        skills=skills,
+        duration_seconds=1.0,
+    )
+
+
+def result(model: str, correct: int, skill: str = "single_step_problems") -> SkillResult:
+    return SkillResult(
+        model=model, skill=skill, task_type="single_step_problems", items=100, correct=correct
+    )
+
+
+@pytest.mark.parametrize(("passed", "rate"), [(True, 0.95), (False, 0.2)])
+async def test_an_evaluation_counts_the_version_that_will_answer(passed: bool, rate: float) -> None:
+    curriculum = FakeCurriculum()
+    event = evaluated(result("candidate", 95), result("deployed", 20), passed=passed)
+
+    await curriculum.service.record_evaluation(TX, message_of(event))
+
+    (measured,) = curriculum.outbox.of(CurriculumMeasured)
+    (skill,) = measured.skills
+    assert (skill.success_rate.value, skill.is_mastered) == (rate, passed)
+    assert len(curriculum.outbox.of(LevelAdvanced)) == passed
+
+
+async def test_an_evaluation_without_skills_changes_nothing() -> None:
+    curriculum = FakeCurriculum()
+
+    await curriculum.service.record_evaluation(TX, message_of(evaluated()))
+
+    assert curriculum.outbox.of(CurriculumMeasured) == []
+
+
+async def test_a_skill_of_the_policy_without_items_is_to_be_practised() -> None:
+    curriculum = FakeCurriculum()
+    own = SkillDefinition(name="refunds", task_type=TaskType.BASIC_REASONING)
+
+    await curriculum.plan(skills=(own,))
+
+    (measured,) = curriculum.outbox.of(CurriculumMeasured)
+    assert [task.skill for task in measured.next_tasks] == ["refunds"]
+    assert [(each.level, each.items) for each in measured.coverage][::3] == [
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, 0),
+    ]

@@ -40,6 +40,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "agents": {
         "configure": (("a",), {"kind": "classifier", "base_model": "m", "labels": ["x"]}),
         "get": (("a",), {}),
+        "curriculum": (("a",), {}),
         "list": ((), {}),
     },
     "datasets": {"upload": (("d", [{"input": "q"}]), {}), "get": (("d",), {}), "list": ((), {})},

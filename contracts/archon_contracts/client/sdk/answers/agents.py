@@ -72,3 +72,100 @@ class AgentInfo(ApiAnswer):
         description="Only in the answer to a configuration: what items of the evaluation dataset "
         "ask for that the agent cannot answer. They are not scored until it can. At most 20.",
     )
+
+
+class EstimateInfo(ApiAnswer):
+    """A measured proportion, mean or median with its 95 % interval; `n` items are behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class SkillProgressInfo(ApiAnswer):
+    """What an agent can do of one skill, by its newest evaluation."""
+
+    skill: str
+    task_type: str
+    level: int
+    success_rate: EstimateInfo = Field(description="With its 95 % credible interval.")
+    previous_rate: float | None = Field(
+        default=None, description="In the evaluation before; absent: none."
+    )
+    best_rate: float = Field(description="The highest of any evaluation.")
+    is_mastered: bool
+
+
+class TaskCoverageInfo(ApiAnswer):
+    """A task type of the curriculum, and how many evaluation items ask it."""
+
+    level: int
+    task_type: str
+    description: str
+    items: int
+    correct: int
+
+
+class NextTaskInfo(ApiAnswer):
+    """A skill that should be practised next, and how much of the practice it should have."""
+
+    skill: str
+    proportion: float
+    reason: str
+
+
+class LevelChangeInfo(ApiAnswer):
+    """The newest change of an agent's level."""
+
+    from_level: int
+    to_level: int
+    success_rate: float
+    reason: str | None = Field(
+        default=None, description="The evidence, and the limit that it passed."
+    )
+    changed_at: datetime
+
+
+class CurriculumStageInfo(ApiAnswer):
+    """One part of the training: items up to a difficulty, for a proportion of the steps."""
+
+    name: str
+    maximum_difficulty: float
+    step_proportion: float
+
+
+class CurriculumPlanInfo(ApiAnswer):
+    """The stages of one training, easiest first."""
+
+    level: int
+    stages: list[CurriculumStageInfo]
+    replay_ratio: float = Field(description="Replayed items per new item.")
+    rationale: str | None = None
+
+
+class CurriculumInfo(ApiAnswer):
+    """An agent's level and skills, the evidence on them, and what is planned."""
+
+    agent_id: str
+    level: int | None = Field(
+        default=None, description="1 basic, 2 intermediate, 3 advanced, 4 expert."
+    )
+    reason: str = Field(description="Why it is on this level, and what would change it.")
+    measured_at: datetime | None = Field(default=None, description="Absent: nothing was measured.")
+    feedback_rate: EstimateInfo | None = Field(
+        default=None, description="Of rated answers on this level; absent: none were rated."
+    )
+    skills: list[SkillProgressInfo] | None = Field(
+        default=None, description="By the newest evaluation of each."
+    )
+    coverage: list[TaskCoverageInfo] | None = Field(
+        default=None, description="Every task type, level by level."
+    )
+    next_tasks: list[NextTaskInfo] | None = Field(
+        default=None, description="What to practise next, most needed first."
+    )
+    last_change: LevelChangeInfo | None = None
+    plan: CurriculumPlanInfo | None = Field(default=None, description="Of the newest planned job.")
+    planned_for: UUID | None = Field(default=None, description="That job.")
+    planned_at: datetime | None = None

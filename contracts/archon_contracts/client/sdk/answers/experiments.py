@@ -10,17 +10,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from archon_contracts.client.sdk.answers.agents import EstimateInfo
 from archon_contracts.client.sdk.answers.base import ApiAnswer
 from archon_contracts.client.sdk.answers.models import ModelRefInfo
-
-
-class EstimateInfo(ApiAnswer):
-    """A measured proportion, mean or median with its 95 % interval; `n` items are behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 class ArmReportInfo(ApiAnswer):

@@ -129,9 +129,19 @@ class TrustPolicyInfo(ApiAnswer):
     )
 
 
+class SkillDefinitionInfo(ApiAnswer):
+    """A skill of one agent, beside the task types that every agent has."""
+
+    name: str = Field(description="As items state it in `skill`.")
+    task_type: str = Field(description="What kind of task it is; its level follows from it.")
+
+
 class CurriculumPolicyInfo(ApiAnswer):
     """How the curriculum sorts the items of a training."""
 
+    skills: list[SkillDefinitionInfo] | None = Field(
+        default=None, description="Skills of this agent, each with its task type."
+    )
     staged: bool | None = Field(
         default=None,
         description="Train in stages, easiest items first. Off: every stage of a run sees all "

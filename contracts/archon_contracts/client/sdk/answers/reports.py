@@ -10,8 +10,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from archon_contracts.client.sdk.answers.agents import EstimateInfo
 from archon_contracts.client.sdk.answers.base import ApiAnswer
-from archon_contracts.client.sdk.answers.experiments import EstimateInfo
 
 
 class TopicChangeInfo(ApiAnswer):

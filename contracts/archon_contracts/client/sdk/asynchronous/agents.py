@@ -6,7 +6,7 @@ from builtins import list as List  # the method `list` hides it in the class
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from archon_contracts.client.sdk.answers.agents import AgentInfo
+from archon_contracts.client.sdk.answers.agents import AgentInfo, CurriculumInfo
 from archon_contracts.client.sdk.answers.datasets import DatasetInfo
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
 from archon_contracts.client.sdk.calls import api_path, read_call, write_call
@@ -63,6 +63,11 @@ class AsyncAgentsApi:
     async def get(self, agent_id: str) -> AgentInfo:
         """An agent with its deployed version, open job and feedback totals."""
         return await self._transport.send(read_call(api_path("agents", agent_id)), AgentInfo)
+
+    async def curriculum(self, agent_id: str) -> CurriculumInfo:
+        """Its level and skills with the evidence on them, and what is planned next."""
+        call = read_call(api_path("agents", agent_id, "curriculum"))
+        return await self._transport.send(call, CurriculumInfo)
 
     async def list(self, *, limit: int | None = 100) -> List[AgentInfo]:
         """The tenant's agents; `limit=None`: all of them."""
