@@ -23,6 +23,7 @@ from services.coordinator.log_export.service import EXPORT_LOGS, LogExport
 from services.coordinator.log_export.store import LogStore
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.awaited_feedback import AwaitedFeedback
 from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.window_ends import WindowEnds
@@ -75,10 +76,20 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     windows, corrections = Windows(feedback, spans, outbox, clock), CorrectionStore()
     fast_path = FastPath(corrections, clock)
     withdrawals = Withdrawals(WithdrawalStore(), transitions, outbox, clock)
+    window_store, wait = WindowStore(), settings.feedback_wait_seconds
     agent_queue = AgentQueue(
-        feedback, store, windows, fast_path, withdrawals, transitions, dispatcher, outbox, clock
+        feedback,
+        store,
+        AwaitedFeedback(window_store, transitions, clock, wait_seconds=wait),
+        windows,
+        fast_path,
+        withdrawals,
+        transitions,
+        dispatcher,
+        outbox,
+        clock,
     )
-    window_ends = WindowEnds(feedback, WindowStore(), store, outbox, clock)
+    window_ends = WindowEnds(feedback, window_store, store, outbox, clock)
     lifecycle = JobLifecycle(
         transitions, dispatcher, agent_queue, slots, window_ends, store, limits, clock
     )

@@ -216,6 +216,10 @@ class JobFacts(ValueObject):
 
     sources: tuple[DataSource, ...] = ()
     provided_dataset: ArtifactRef | None = None
+    awaited_feedback: tuple[UUID, ...] = ()
+    """Feedback that must be stored before the job begins; empty once it has begun."""
+    feedback_wait_until: datetime | None = None
+    """When that wait ends; None: it has not begun, since the agent is busy or unknown."""
     new_items: int = 0
     rated_items: int = 0
     waiting: dict[str, int] = Field(default_factory=dict)

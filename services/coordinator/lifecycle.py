@@ -198,8 +198,11 @@ class JobLifecycle:
         seconds = self._limits.stay_seconds[job.state]
         match job.state:
             case JobState.REQUESTED:
-                reason = f"its agent was unknown or busy for {seconds:g} s; configure it or wait"
-                await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+                why = f"its agent was unknown or busy for {seconds:g} s; configure it or wait"
+                if job.facts.feedback_wait_until is not None:
+                    why = await self._agent_queue.end_feedback_wait(tx, job, cause)
+                if why:
+                    await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=why)
             case JobState.QUEUED:
                 reason = f"no training slot was free for {seconds:g} s; add a trainer"
                 await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
@@ -230,3 +233,5 @@ class JobLifecycle:
             await self._agent_queue.release(
                 tx, ended, cause, returned=end.returned, was_learnt=end.is_learnt
             )
+        elif job.facts.feedback_wait_until is not None:  # but it may hold up the next one
+            await self._agent_queue.start_next(tx, job.key, cause)

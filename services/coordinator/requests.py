@@ -68,7 +68,7 @@ class RequestService:
             created_at=now,
             state_since=now,
             requested_by=body.requested_by,
-            facts=JobFacts(provided_dataset=body.dataset),
+            facts=JobFacts(provided_dataset=body.dataset, awaited_feedback=body.feedback_ids),
         )
         reason = f"requested by {body.requested_by}" if body.requested_by else "requested"
         if await self._accept(tx, job, message.cause, reason):

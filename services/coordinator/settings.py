@@ -36,6 +36,12 @@ class Settings(ServiceSettings):
         ge=0,
         description="How long feedback waits for its agent's configuration, once an agent [s].",
     )
+    feedback_wait_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="How long a job waits for the feedback that its request names to be stored; "
+        "then it fails [s].",
+    )
     interaction_days: float = Field(
         default=7.0, gt=0, description="How long interactions without feedback are kept [days]."
     )

@@ -124,9 +124,16 @@ class GatewayService:
         return profile
 
     async def request_training(
-        self, tx: Tx, identity: RequestIdentity, request: JobRequest
+        self,
+        tx: Tx,
+        identity: RequestIdentity,
+        request: JobRequest,
+        *,
+        feedback_ids: tuple[UUID, ...] = (),
     ) -> JobAccepted:
         """Start a job; its id is that of the request, its trace the current one.
+
+        It begins when the feedback of these ids is stored.
 
         Raises:
             Overloaded: too many jobs of the tenant have not ended.
@@ -149,6 +156,7 @@ class GatewayService:
             method=request.method,
             dataset=dataset.artifact if dataset else None,
             dataset_name=request.dataset,
+            feedback_ids=feedback_ids,
             config=request.config,
             requested_by=identity.actor,
         )

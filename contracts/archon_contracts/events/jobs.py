@@ -65,6 +65,11 @@ class TrainingRequested(Contract):
         default=None, description="Items to learn from; absent: all unused feedback."
     )
     dataset_name: str | None = None
+    feedback_ids: tuple[UUID, ...] = Field(
+        default=(),
+        description="Feedback events that must be stored before the training begins, as they may "
+        "come later than the request; they are learnt with all other unused feedback.",
+    )
     config: TrainingConfig = TrainingConfig()
     requested_by: str | None = Field(default=None, description="Who asked; absent: not said.")
 

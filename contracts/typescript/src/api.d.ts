@@ -2537,7 +2537,7 @@ export interface Operations {
     body: TrainAgentRequest;
     answer: JobResponse;
   };
-  /** Publish feedback, then start a training on all unused feedback. */
+  /** Publish feedback, then start a training on all unused feedback, once this is stored. */
   'POST /v1/functions/adaptAgentBehavior': {
     path: {};
     query: {};

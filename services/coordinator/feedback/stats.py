@@ -35,7 +35,8 @@ class FeedbackStats:
     `last_unsuccessful_at`. `corrections` bounds the wrong answers that the fast path has not looked
     at, `refused_updates` counts its updates in a row that gave no version. `withdrawals` bounds the
     retracted feedback that nobody has looked for in the deployed version; until
-    `withdrawals_wait_until` no withdrawal begins.
+    `withdrawals_wait_until` no withdrawal begins. `awaits_feedback`: the agent's next job waits for
+    feedback that its request names.
     """
 
     tenant_id: str
@@ -58,6 +59,7 @@ class FeedbackStats:
     withdrawals: int = 0
     withdrawals_wait_until: datetime | None = None
     busy: bool = False
+    awaits_feedback: bool = False
     check_at: datetime | None = None
 
 

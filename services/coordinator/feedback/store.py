@@ -385,5 +385,6 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         withdrawals=row["withdrawals"],
         withdrawals_wait_until=row["withdrawals_wait_until"],
         busy=row["open_job_id"] is not None,
+        awaits_feedback=row["awaits_feedback"],
         check_at=row["check_at"],
     )

@@ -107,13 +107,17 @@ class JobTransitions:
             deadline_at=deadline,
         )
 
-    async def update_facts(self, tx: Tx, job: Job, facts: JobFacts) -> Job:
+    async def update_facts(
+        self, tx: Tx, job: Job, facts: JobFacts, *, deadline_at: datetime | None = None
+    ) -> Job:
         """The job with new facts in the same state: it is alive, so its deadline moves.
+
+        To `deadline_at`, or as far as its state allows.
 
         Raises:
             JobMoved: the job changed since it was read.
         """
-        deadline = self._limits.deadline(job.state, self._clock.now())
+        deadline = deadline_at or self._limits.deadline(job.state, self._clock.now())
         return await self._update_in_state(tx, job, facts=facts, deadline_at=deadline)
 
     async def _update_in_state(self, tx: Tx, job: Job, **changes: Any) -> Job:

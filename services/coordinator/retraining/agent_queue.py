@@ -12,7 +12,7 @@ from opentelemetry import metrics
 from archon_contracts import telemetry
 from archon_contracts.events import AgentParked, JobState, TriggerReason
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import TrainingMethod, TriggerPolicy
+from archon_contracts.values import TrainingMethod
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -29,11 +29,22 @@ from services.coordinator.jobs.ports import Outbox
 from services.coordinator.jobs.spans import build_trigger_context, build_triggered_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
-from services.coordinator.retraining.fast_path import UPDATE_PLAN, FastPath, backoff_until
-from services.coordinator.retraining.policies import PolicyCache, RetrainPolicies
+from services.coordinator.retraining.awaited_feedback import AwaitedFeedback
+from services.coordinator.retraining.fast_path import UPDATE_PLAN, FastPath
+from services.coordinator.retraining.policies import (
+    PolicyCache,
+    decide_what_to_learn,
+)
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
-from services.coordinator.retraining.triggers import TriggerDecision, decide
-from services.coordinator.retraining.windows import Windows, add_window_facts
+from services.coordinator.retraining.triggers import (
+    TriggerDecision,
+    may_withdraw,
+)
+from services.coordinator.retraining.windows import (
+    Windows,
+    add_window_facts,
+    cause_of_window,
+)
 from services.coordinator.retraining.withdrawals import Withdrawals
 from shared.errors import PermanentError, RetryableError
 from shared.logging import get_logger
@@ -57,6 +68,7 @@ class AgentQueue:
         self,
         stats_store: StatsStore,
         requests: RequestedJobs,
+        awaited_feedback: AwaitedFeedback,
         windows: Windows,
         fast_path: FastPath,
         withdrawals: Withdrawals,
@@ -65,6 +77,7 @@ class AgentQueue:
         outbox: Outbox,
         clock: Clock,
     ) -> None:
+        self._awaited_feedback = awaited_feedback
         self._outbox = outbox
         self._fast_path = fast_path
         self._withdrawals = withdrawals
@@ -95,9 +108,21 @@ class AgentQueue:
             return
         # A job that has nothing to learn from ends at once; the next one gets its place.
         while (job := await self._requests.lock_next_requested(tx, key)) is not None:
+            if await self._awaited_feedback.must_wait(tx, job):
+                return
             if await self._begin(tx, job, stats, cause):
                 return
-        await self.evaluate_trigger(tx, stats)
+        if stats.awaits_feedback:
+            await self._awaited_feedback.stop_waiting(tx, key)
+        await self.evaluate_trigger(tx, replace(stats, awaits_feedback=False))
+
+    async def end_feedback_wait(self, tx: Tx, job: Job, cause: Cause) -> str:
+        """Why a job fails that waited for its feedback; empty: it waits on, or has begun."""
+        await self._stats_store.lock_stats(tx, job.key)
+        reason = await self._awaited_feedback.end(tx, job)
+        if not reason:
+            await self.start_next(tx, job.key, cause)
+        return reason
 
     async def release(
         self, tx: Tx, job: Job, cause: Cause, *, returned: int = 0, was_learnt: bool = False
@@ -171,24 +196,12 @@ class AgentQueue:
     async def _evaluate(self, tx: Tx, stats: FeedbackStats, *, retrains: bool) -> None:
         key, now = AgentKey(stats.tenant_id, stats.agent_id), self._clock.now()
         try:
-            decision = await self._decide(tx, key, stats, now)
-            if decision.withdrawal:
+            if stats.awaits_feedback:
+                # The requested job comes first, and needs all that a window would claim now.
                 async with self._stats_store.savepoint(tx):
-                    left = await self._withdraw(tx, key, stats)
-                if left is None:
-                    return
-                # Nothing is to be withdrawn now: what else is due?
-                stats = left
-                decision = await self._decide(tx, key, stats, now)
-            if not retrains:
-                decision = decision.without_start(stats.check_at)
-            if decision.reason is not None or decision.update:
-                # An error of this agent must undo its half-made job and nothing of the others.
-                async with self._stats_store.savepoint(tx):
-                    if decision.reason is not None:
-                        await self._retrain(tx, key, stats, decision.reason)
-                    elif await self._update(tx, key, stats):
-                        return
+                    await self.start_next(tx, key, Cause(new_id(), ""))
+                return
+            decision = await self._begin_due(tx, key, stats, now, retrains=retrains)
         except RetryableError:
             # The fault is not the agent's: the message comes again, and with it this evaluation.
             raise
@@ -197,8 +210,34 @@ class AgentQueue:
             await self._publish_parked(tx, key, error, now)
             decision = TriggerDecision(check_at=now + POSTPONEMENT)
         # Mostly nothing changes: no write then for each batch of feedback.
-        if decision.reason is None and decision.check_at != stats.check_at:
+        if decision is not None and decision.check_at != stats.check_at:
             await self._stats_store.set_check(tx, key, decision.check_at)
+
+    async def _begin_due(
+        self, tx: Tx, key: AgentKey, stats: FeedbackStats, now: datetime, *, retrains: bool
+    ) -> TriggerDecision | None:
+        """Begin what is due; None when something began, otherwise when to look again."""
+        decision = await self._decide(tx, key, stats, now)
+        if decision.withdrawal:
+            async with self._stats_store.savepoint(tx):
+                left = await self._withdraw(tx, key, stats)
+            if left is None:
+                return None
+            # Nothing is to be withdrawn now: what else is due?
+            stats = left
+            decision = await self._decide(tx, key, stats, now)
+        if not retrains:
+            decision = decision.without_start(stats.check_at)
+        # An error of this agent must undo its half-made job and nothing of the others.
+        if decision.reason is not None:
+            async with self._stats_store.savepoint(tx):
+                await self._retrain(tx, key, stats, decision.reason)
+            return None
+        if decision.update:
+            async with self._stats_store.savepoint(tx):
+                if await self._update(tx, key, stats):
+                    return None
+        return decision
 
     async def lock_next_due(self, tx: Tx, now: datetime) -> FeedbackStats | None:
         """The statistics of an agent that is due to be looked at again, locked."""
@@ -231,13 +270,13 @@ class AgentQueue:
             return TriggerDecision(check_at=until)
         policies = await self._policies.read(tx, key, stats)
         if not may_withdraw(stats, policies.trigger):
-            return _decide_what_to_learn(stats, policies, now)
+            return decide_what_to_learn(stats, policies, now)
         # Not the cooldown of windows, nor a backoff of windows or updates: somebody's refused
         # corrections must not keep data in service that its owner withdrew.
         waits_until = stats.withdrawals_wait_until
         if waits_until is None or waits_until <= now:
             return TriggerDecision(withdrawal=True)
-        return _decide_what_to_learn(stats, policies, now).check_by(waits_until)
+        return decide_what_to_learn(stats, policies, now).check_by(waits_until)
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
         agent = await self._requests.find_agent(tx, key)
@@ -330,7 +369,8 @@ class AgentQueue:
     async def _first_facts(
         self, tx: Tx, job: Job, agent: ConfiguredAgent, stats: FeedbackStats, cause: Cause
     ) -> JobFacts:
-        facts = job.facts.model_copy(update={"warm_start": agent.deployed})
+        known = {"warm_start": agent.deployed, "awaited_feedback": ()}
+        facts = job.facts.model_copy(update=known)
         if facts.provided_dataset is not None:
             return facts  # read later, as leased work: the statistics are locked now
         maximum = agent.profile.trigger.maximum_feedback
@@ -346,17 +386,6 @@ class AgentQueue:
             await self._dispatcher.dispatch(tx, moved, cause)
 
 
-def _decide_what_to_learn(
-    stats: FeedbackStats, policies: RetrainPolicies, now: datetime
-) -> TriggerDecision:
-    decision = decide(stats, policies.trigger, now)
-    if decision.reason is not None or policies.fast_path is None or not may_update(stats):
-        return decision
-    # A window that is due comes first: it has the corrections too.
-    until = backoff_until(stats, policies.fast_path, now)
-    return decision.with_update() if until <= now else decision.check_by(until)
-
-
 def report_parked(key: AgentKey, error: Exception) -> None:
     """Log and count that an agent could not be evaluated."""
     log.error(
@@ -369,19 +398,3 @@ def report_parked(key: AgentKey, error: Exception) -> None:
         exc_info=not isinstance(error, PermanentError),
     )
     parked_counter.add(1, {telemetry.ERROR_TYPE: type(error).__name__})
-
-
-def may_withdraw(stats: FeedbackStats, policy: TriggerPolicy) -> bool:
-    """Whether there may be retracted feedback in the deployed version; constant time."""
-    return stats.withdrawals > 0 and not stats.busy and policy.enabled
-
-
-def may_update(stats: FeedbackStats) -> bool:
-    """Whether there may be corrections for the fast path; constant time."""
-    return stats.corrections > 0 and not stats.busy
-
-
-def cause_of_window(window: Window, job: Job) -> Cause:
-    """What causes a job that a policy began: its window, below the trigger's span."""
-    context = build_trigger_context(job.job_id, window.claim.completed_by)
-    return Cause(window.window_id, str(job.job_id), context.traceparent)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from archon_contracts.values import AgentProfile, FastPathPolicy, TriggerPolicy
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.feedback.stats import FeedbackStats
-from services.coordinator.retraining.fast_path import has_fast_path
+from services.coordinator.retraining.fast_path import backoff_until, has_fast_path
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
+from services.coordinator.retraining.triggers import TriggerDecision, decide, may_update
 from shared.errors import RetryableError
 from shared.logging import get_logger
 from shared.postgres.database import Tx
@@ -86,3 +88,15 @@ class PolicyCache:
             raise
         except Exception as error:  # noqa: BLE001  `read` finds whose it is
             log.warning("policies_are_read_one_by_one", reason=str(error))
+
+
+def decide_what_to_learn(
+    stats: FeedbackStats, policies: RetrainPolicies, now: datetime
+) -> TriggerDecision:
+    """What the agent may learn now: a window that is due, else an update of the fast path."""
+    decision = decide(stats, policies.trigger, now)
+    if decision.reason is not None or policies.fast_path is None or not may_update(stats):
+        return decision
+    # A window that is due comes first: it has the corrections too.
+    until = backoff_until(stats, policies.fast_path, now)
+    return decision.with_update() if until <= now else decision.check_by(until)

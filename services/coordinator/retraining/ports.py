@@ -55,6 +55,14 @@ class RequestedJobs(Protocol):
     async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None: ...
 
 
+class AwaitedRecords(Protocol):
+    """Feedback that a request names. The caller holds the statistics' lock."""
+
+    async def count_stored(self, tx: Tx, key: AgentKey, event_ids: Collection[UUID]) -> int: ...
+
+    async def set_awaits_feedback(self, tx: Tx, key: AgentKey, *, awaits: bool) -> None: ...
+
+
 class WindowFeedback(Protocol):
     """The feedback of windows. Whoever claims holds the statistics' lock."""
 

@@ -135,3 +135,13 @@ def backoff_seconds(unsuccessful_runs: int, policy: TriggerPolicy) -> float:
         return 0.0
     doublings = min(unsuccessful_runs - 1, MAX_DOUBLINGS)
     return min(policy.backoff_seconds * 2.0**doublings, policy.maximum_backoff_seconds)
+
+
+def may_withdraw(stats: FeedbackStats, policy: TriggerPolicy) -> bool:
+    """Whether there may be retracted feedback in the deployed version; constant time."""
+    return stats.withdrawals > 0 and not stats.busy and policy.enabled
+
+
+def may_update(stats: FeedbackStats) -> bool:
+    """Whether there may be corrections for the fast path; constant time."""
+    return stats.corrections > 0 and not stats.busy

@@ -51,6 +51,19 @@ class WindowStore:
         )
         return await self._count_unused(tx, key, row)
 
+    async def count_stored(self, tx: Tx, key: AgentKey, event_ids: Collection[UUID]) -> int:
+        """How many of these feedback events are stored, used or retracted ones among them."""
+        stored: int = await self._queries.count_stored_feedback(
+            tx, tenant_id=key.tenant_id, event_ids=list(event_ids)
+        )
+        return stored
+
+    async def set_awaits_feedback(self, tx: Tx, key: AgentKey, *, awaits: bool) -> None:
+        """Whether the agent's next job waits for feedback; while it does, nothing else is due."""
+        await self._queries.set_awaits_feedback(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, awaits=awaits
+        )
+
     async def set_waiting(self, tx: Tx, window_id: UUID, waiting: Mapping[UUID, str]) -> None:
         """Take feedback out of its window until the agent has the answer that it names."""
         await self._queries.set_waiting(

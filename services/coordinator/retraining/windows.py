@@ -17,7 +17,7 @@ from services.coordinator.domain import (
 from services.coordinator.errors import NothingToLearn
 from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.jobs.ports import Outbox, Spans
-from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan
+from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan, build_trigger_context
 from services.coordinator.jobs.transitions import cause_of_job
 from services.coordinator.retraining.ports import WindowFeedback
 from services.coordinator.retraining.triggers import MINIMUM_RATINGS
@@ -120,3 +120,9 @@ def add_window_facts(facts: JobFacts, window: Window, *, fast_path: bool = False
             ),
         }
     )
+
+
+def cause_of_window(window: Window, job: Job) -> Cause:
+    """What causes a job that a policy began: its window, below the trigger's span."""
+    context = build_trigger_context(job.job_id, window.claim.completed_by)
+    return Cause(window.window_id, str(job.job_id), context.traceparent)

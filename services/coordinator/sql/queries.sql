@@ -63,8 +63,17 @@ FOR UPDATE SKIP LOCKED;
 UPDATE feedback_stats SET check_at = :check_at WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: set_open_job(tenant_id, agent_id, job_id)!
-UPDATE feedback_stats SET open_job_id = :job_id, check_at = NULL
+UPDATE feedback_stats SET open_job_id = :job_id, check_at = NULL, awaits_feedback = false
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: set_awaits_feedback(tenant_id, agent_id, awaits)!
+UPDATE feedback_stats
+SET awaits_feedback = :awaits, check_at = CASE WHEN :awaits THEN NULL ELSE check_at END
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: count_stored_feedback(tenant_id, event_ids)$
+SELECT count(*)::int FROM feedback
+WHERE tenant_id = :tenant_id AND event_id = ANY(:event_ids::uuid[]);
 
 -- name: clear_open_job(tenant_id, agent_id, job_id)!
 UPDATE feedback_stats SET open_job_id = NULL

@@ -11,7 +11,12 @@ from uuid import UUID
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
-from archon_contracts.event_ids import FeedbackEvent, event_id_of, with_traffic_class
+from archon_contracts.event_ids import (
+    FeedbackEvent,
+    event_id_of,
+    subject_of,
+    with_traffic_class,
+)
 from archon_contracts.events import (
     EVERY_SUBMITTER,
     AnnotationSubmitted,
@@ -21,7 +26,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id
-from archon_contracts.traffic_classes import TrafficClass
+from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import FieldError, NotAllowed, TooLarge
 from services.gateway.http.validation import (
@@ -141,6 +146,17 @@ def prepare(
         event_id = _id(event, payload, submitted_by, idempotency_key)
         prepared.append(OutgoingEvent(event_id, event, payload, submitted_by))
     return prepared
+
+
+def name_stored_events(events: Sequence[OutgoingEvent]) -> tuple[UUID, ...]:
+    """The ids of those that will be stored, each once: not of internal traffic."""
+    return tuple(
+        dict.fromkeys(
+            each.id
+            for each in events
+            if detect_internal_traffic({}, each.body.traffic_class, subject_of(each.body)) is None
+        )
+    )
 
 
 def require_annotate_scope(

@@ -12,7 +12,11 @@ from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.authenticator import require_scope
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import BenchmarkView, JobAccepted, LogAnalysisView, SyntheticView
-from services.gateway.feedback.body_parser import prepare, require_annotate_scope
+from services.gateway.feedback.body_parser import (
+    name_stored_events,
+    prepare,
+    require_annotate_scope,
+)
 from services.gateway.functions.benchmarks import PAGE_SUFFIX
 from services.gateway.functions.requests import (
     AdaptRequest,
@@ -65,7 +69,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
     async def adapt_agent_behavior(
         body: AdaptRequest, request: Request, caller: Caller = writer
     ) -> JobResponse:
-        """Publish feedback, then start a training on all unused feedback.
+        """Publish feedback, then start a training on all unused feedback, once this is stored.
 
         The key needs the scope `feedback` too.
         """
@@ -91,7 +95,9 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
         # A second transaction: none stays open while Kafka is waited for.
         job_request = JobRequest(agent_id=body.agent_id, method=body.method)
         async with api.transactions.begin_write(caller.tenant_id) as tx:
-            job = await api.service.request_training(tx, identity, job_request)
+            job = await api.service.request_training(
+                tx, identity, job_request, feedback_ids=name_stored_events(events)
+            )
         return _job_response(job, body.agent_id, len(events))
 
     @router.post("/functions/generateSyntheticTrainingData", status_code=202)

@@ -126,3 +126,23 @@ async def test_a_late_deployment_takes_back_only_what_its_version_has(stores: St
 
     assert taken == 1
     assert ((await stores.stats()).unused, (await stores.stats()).rating_sum) == (1, 1)
+
+
+async def test_stored_feedback_is_counted_whatever_became_of_it(stores: Stores) -> None:
+    await stores.insert(row(1), row(2), row(3))
+    await stores.call("retract", [retraction(2, 9)], NOON)
+    await stores.claim(maximum=1)
+
+    stored = await stores.call("count_stored", KEY, {UUID(int=number) for number in (1, 2, 4)})
+
+    assert stored == 2
+
+
+async def test_a_job_that_begins_ends_the_wait_for_feedback(stores: Stores) -> None:
+    await stores.call("set_check", KEY, NOON)
+    await stores.call("set_awaits_feedback", KEY, awaits=True)
+    waiting = await stores.stats()
+    await stores.call("set_open_job", KEY, UUID(int=1))
+
+    assert (waiting.awaits_feedback, waiting.check_at) == (True, None)
+    assert not (await stores.stats()).awaits_feedback

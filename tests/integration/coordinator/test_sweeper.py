@@ -12,7 +12,7 @@ from archon_contracts.events import AgentParked, JobFailed
 from archon_contracts.values import TriggerPolicy
 from services.coordinator.domain import Job
 from services.coordinator.feedback.stats import FeedbackStats
-from services.coordinator.retraining import agent_queue
+from services.coordinator.retraining import policies
 from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.store import JobStore
@@ -167,7 +167,7 @@ async def test_an_agent_that_cannot_be_evaluated_is_parked_and_delays_no_other(
             raise error
         return decide(stats, policy, now)
 
-    monkeypatch.setattr(agent_queue, "decide", refuse_bad)
+    monkeypatch.setattr(policies, "decide", refuse_bad)
     await world.components.sweeper.sweep()
 
     checks = dict(await world.fetch("SELECT agent_id, check_at FROM feedback_stats"))
@@ -189,7 +189,7 @@ async def test_feedback_beside_that_of_a_parked_agent_is_stored_and_begins_a_ret
             raise OverflowError("date value out of range")
         return decide(stats, policy, now)
 
-    monkeypatch.setattr(agent_queue, "decide", fail_bad)
+    monkeypatch.setattr(policies, "decide", fail_bad)
     await world.consume([record_of(feedback("i1", name)) for name in ("bad", "good")])
 
     unused = dict(await world.fetch("SELECT agent_id, unused FROM feedback_stats"))

@@ -21,6 +21,7 @@ from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.awaited_feedback import AwaitedFeedback
 from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.window_ends import WindowEnds
@@ -149,6 +150,7 @@ class InMemoryCoordinator:
         self.agent_queue = AgentQueue(
             self.feedback,
             store,
+            AwaitedFeedback(self.feedback, self.transitions, clock, wait_seconds=60),
             windows,
             fast_path,
             Withdrawals(self.feedback, self.transitions, outbox, clock),

@@ -99,7 +99,13 @@ class MemoryFeedback(MemoryWithdrawals):
 
     async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         self.open_jobs[key] = job_id
-        self._change(key, check_at=None)
+        self._change(key, check_at=None, awaits_feedback=False)
+
+    async def count_stored(self, _tx: object, key: AgentKey, event_ids: Collection[UUID]) -> int:
+        return len({(key.tenant_id, event_id) for event_id in event_ids} & self.rows.keys())
+
+    async def set_awaits_feedback(self, _tx: object, key: AgentKey, *, awaits: bool) -> None:
+        self._change(key, awaits_feedback=awaits, **({"check_at": None} if awaits else {}))
 
     async def clear_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         if self.open_jobs.get(key) == job_id:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -50,6 +51,7 @@ class RouteFakes:
 
     def __init__(self) -> None:
         self.sent: list[OutgoingEvent] = []
+        self.awaited: list[UUID] = []
 
     async def authenticate(self, key: str | None) -> Caller:
         return Caller("acme", key or "", KEYS[key or ""], new_id())
@@ -73,7 +75,8 @@ class RouteFakes:
     async def require_job_room(self, *_: object) -> None:
         return None
 
-    async def request_training(self, *_: object) -> Any:
+    async def request_training(self, *_: object, feedback_ids: tuple[UUID, ...]) -> Any:
+        self.awaited += feedback_ids
         return SimpleNamespace(job_id=new_id(), trace_id="")
 
 
@@ -135,6 +138,18 @@ async def test_expert_feedback_is_accepted_with_the_annotate_scope(
 
     assert answer.status_code == 202, answer.text
     assert len(fakes.sent) == (len(body) if isinstance(body, list) else 1)
+
+
+async def test_the_job_of_an_adaptation_awaits_its_feedback_and_no_internal_traffic(
+    http: httpx.AsyncClient, fakes: RouteFakes
+) -> None:
+    rated, probe = {"input": "q", "rating": 5}, {"input": "p", "rating": 1, "trafficClass": "test"}
+    body = {"agentId": "a", "method": "continual", "feedback": [rated, probe, rated]}
+
+    answer = await post(http, "/v1/functions/adaptAgentBehavior", body, "agent")
+
+    assert answer.status_code == 202, answer.text
+    assert fakes.awaited == [fakes.sent[0].id]
 
 
 async def test_annotations_need_the_scope_for_them_and_no_other(
