@@ -77,8 +77,10 @@ class Classifier:
 
     def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
         """The best label for each text, with the runners-up."""
-        ids = self.encoder.tokenize(inputs, self.card.max_length)
-        return self.predict_from_states(self.encoder.compute_frozen_states(ids), k=k)
+        if not inputs:
+            return []
+        vectors = self.encoder.embed_for_answers(inputs, self.card.max_length, self.card.features)
+        return self.predict_from_vectors(vectors, k=k)
 
     def embed(self, inputs: Sequence[str]) -> Tensor:
         """What the head reads of each text [N, H]."""

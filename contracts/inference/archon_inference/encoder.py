@@ -20,6 +20,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from archon_inference.card import Features
 from archon_inference.devices import Precision
+from archon_inference.encoding.packed_layers import TokenRows, embed_tokens, is_packable, run_layers
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.model_files import (
     HEAD_FILE,
@@ -151,9 +152,7 @@ class TextEncoder:
             pooled_BH = self.upper(states_BTH, mask_BT).float()
             if features == "layers":
                 lower_BH = mean_over_tokens(states_BTH.float(), mask_BT)
-                pooled_BH = torch.cat(
-                    [normalize(lower_BH, dim=-1), normalize(pooled_BH, dim=-1)], dim=-1
-                )
+                pooled_BH = _join_layers(lower_BH, pooled_BH)
             vectors_NH[rows] = pooled_BH
         return vectors_NH
 
@@ -161,6 +160,30 @@ class TextEncoder:
         """Vectors [N, H] of `texts`."""
         states = self.compute_frozen_states(self.tokenize(texts, max_length))
         return self.pool_states(states, features)
+
+    @torch.inference_mode()
+    def embed_for_answers(
+        self, texts: Sequence[str], max_length: int, features: Features = "pooled"
+    ) -> Tensor:
+        """What `embed` gives, but for rounding, and sooner where the encoder allows it.
+
+        For answers alone: autograd cannot read tensors of the inference mode.
+        """
+        if not is_packable(self.lower):
+            return self.embed(texts, max_length, features)
+        self.upper.eval()
+        ids = self.tokenize(texts, max_length)
+        vectors_NH = torch.empty(len(ids), self.feature_size(features))
+        for places in length_batches([len(each) for each in ids]):
+            rows = TokenRows.of([len(ids[place]) for place in places])
+            lower_NH = embed_tokens(self.lower, [ids[place] for place in places], rows)
+            lower_NH = run_layers(_layers_of(self.lower), lower_NH, rows)
+            upper_NH = run_layers(_layers_of(self.upper.shell), lower_NH, rows)
+            pooled_BH = rows.average(upper_NH)
+            if features == "layers":
+                pooled_BH = _join_layers(rows.average(lower_NH), pooled_BH)
+            vectors_NH[places] = pooled_BH
+        return vectors_NH
 
     def lower_digest(self) -> str:
         """Equal for encoders whose vocabulary and frozen part give the same states."""
@@ -204,6 +227,15 @@ def mean_over_tokens(states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
     weight_BT1 = mask_BT.unsqueeze(-1).to(states_BTH.dtype)
     # Never divided by zero: each text has at least its special tokens.
     return (states_BTH * weight_BT1).sum(1) / weight_BT1.sum(1)
+
+
+def _join_layers(lower_BH: Tensor, upper_BH: Tensor) -> Tensor:
+    """Two vectors of length one in a row [B, 2H]."""
+    return torch.cat([normalize(lower_BH, dim=-1), normalize(upper_BH, dim=-1)], dim=-1)
+
+
+def _layers_of(half: PreTrainedModel) -> Iterator[nn.Module]:
+    return half.get_submodule("encoder.layer").children()
 
 
 def length_batches(lengths: Sequence[int], size: int = BATCH) -> Iterator[list[int]]:

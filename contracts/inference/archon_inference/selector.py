@@ -153,8 +153,10 @@ class Selector:
 
     def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
         """The best tool for each request, with the runners-up."""
-        ids = self.encoder.tokenize(inputs, self.card.max_length)
-        return self.predict_from_states(self.encoder.compute_frozen_states(ids), k=k)
+        if not inputs:
+            return []
+        vectors = self.encoder.embed_for_answers(inputs, self.card.max_length, self.features)
+        return self.predict_from_vectors(vectors, k=k)
 
     def embed(self, inputs: Sequence[str]) -> Tensor:
         """What requests are compared with the tools by [N, F]."""

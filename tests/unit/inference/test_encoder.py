@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn.functional import normalize
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 
-from archon_inference.encoder import TextEncoder, length_batches
+from archon_inference.card import Features
+from archon_inference.encoder import BATCH, TextEncoder, length_batches
+from archon_inference.encoding.packed_layers import is_packable
 from archon_inference.errors import ModelFolderInvalid
 from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
 
@@ -30,6 +32,55 @@ def test_an_encoder_cut_anywhere_gives_what_the_whole_one_gives(
     vectors = TextEncoder.load(folder, frozen_layers).embed(TEXTS, 32)
 
     torch.testing.assert_close(vectors, _whole_model(folder), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("frozen_layers", [0, 1, 3])
+@pytest.mark.parametrize("features", ["pooled", "layers"])
+def test_vectors_for_answers_are_those_of_the_padded_way(
+    tmp_path: Path, frozen_layers: int, features: Features
+) -> None:
+    encoder = TextEncoder.load(tiny_encoder(tmp_path), frozen_layers)
+    texts = [*TEXTS, "", *(f"{'play a song ' * n}please" for n in range(BATCH))]
+
+    found = encoder.embed_for_answers(texts, 32, features)
+
+    expected = encoder.embed(texts, 32, features)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_vectors_for_answers_of_another_architecture_are_padded(tmp_path: Path) -> None:
+    encoder = TextEncoder.load(_roberta(tmp_path), 1)
+
+    found = encoder.embed_for_answers(TEXTS, 32)
+
+    assert not is_packable(encoder.lower)
+    torch.testing.assert_close(found, encoder.embed(TEXTS, 32))
+
+
+def test_vectors_for_answers_are_computed_without_dropout(tmp_path: Path) -> None:
+    encoder = TextEncoder.load(tiny_encoder(tmp_path), 1)
+    encoder.upper.train()
+
+    first = encoder.embed_for_answers(TEXTS, 32)
+
+    torch.testing.assert_close(encoder.embed_for_answers(TEXTS, 32), first)
+    assert encoder.embed_for_answers([], 32).shape == (0, encoder.hidden_size)
+
+
+def _roberta(folder: Path) -> Path:
+    """A tiny relative of BERT, whose positions begin elsewhere, with the vocabulary of `TEXTS`."""
+    tiny_encoder(folder)
+    vocabulary = len(AutoTokenizer.from_pretrained(folder))
+    config = RobertaConfig(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    RobertaModel(config).save_pretrained(folder)
+    return folder
 
 
 def test_a_saved_encoder_is_an_ordinary_one_with_the_same_answers(tmp_path: Path) -> None:

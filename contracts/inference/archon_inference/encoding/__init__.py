@@ -1,0 +1,1 @@
+"""How texts go through an encoder."""
