@@ -98,7 +98,10 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
     items, kind = read_exam_of(spec), AgentKind(spec["kind"])
     suite_predictor = SuitePredictor([item.input for item in items], TOP_K)
     tracer, scored = trace.get_tracer(__name__), {}
-    for name, location in spec["models"].items():
+    models = dict(spec["models"])
+    # Not a model's place, but who is loaded anyway and has the encoder.
+    neighbours_by = models.pop(Role.NEAREST_NEIGHBOURS, None)
+    for name, location in models.items():
         # The worker has put this model's predictions of an earlier evaluation into the folder.
         if location is None:
             continue
@@ -110,6 +113,11 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
             write_predictions(Path(spec["output_dir"]), name, rows)
         scored[name] = rows
         report({"event": "scored", "model": name, "items": len(items)})
+        if name == neighbours_by:
+            found = suite_predictor.predict_by_neighbours(model, read_training_items(spec))
+            if found is not None:
+                rows = score_predictions(items, found, kind)
+                write_predictions(Path(spec["output_dir"]), Role.NEAREST_NEIGHBOURS, rows)
     return scored
 
 
@@ -293,14 +301,23 @@ def read_taught_answers(spec: Mapping[str, Any]) -> set[str]:
     Raises:
         SuiteInvalid: a line of the training items is not an item.
     """
+    items = read_training_items(spec)
+    return {item.target for item in items if item.target and item.source != REPLAY}
+
+
+def read_training_items(spec: Mapping[str, Any]) -> list[TrainingItem]:
+    """What the candidate was trained on; none where it is not said.
+
+    Raises:
+        SuiteInvalid: a line of the training items is not an item.
+    """
     path = spec.get("trained_on")
     if path is None or not Path(path).is_file():
-        return set()
+        return []
     try:
-        items = list(read_jsonl(Path(path), TrainingItem))
+        return list(read_jsonl(Path(path), TrainingItem))
     except LineInvalid as error:
         raise SuiteInvalid(f"The training items cannot be read: {error}.") from error
-    return {item.target for item in items if item.target and item.source != REPLAY}
 
 
 def read_run_summary(spec: Mapping[str, Any]) -> RunSummary | None:

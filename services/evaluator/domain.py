@@ -20,7 +20,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.formats import REFERENCE_FILE, SUITE_FILES, TEST_FILE
 from archon_contracts.rules.redaction import without_credentials
-from archon_contracts.values import ArtifactRef, Estimate, MetricResult
+from archon_contracts.values import AgentKind, ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
 SCORING_VERSION = 3
@@ -47,6 +47,8 @@ class Role(StrEnum):
     DEPLOYED = "deployed"
     BASELINE = "baseline"
     CLOSED_FORM = "closed_form"
+    NEAREST_NEIGHBOURS = "nearest_neighbours"
+    """The answers of the most similar training items; nothing was trained for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,9 @@ def build_score_keys(
         models[Role.DEPLOYED] = command.deployed.artifact.digest
     if command.closed_form is not None:
         models[Role.CLOSED_FORM] = command.closed_form.digest
+    if has_neighbours(command) and command.trained_on is not None:
+        encoder = (command.closed_form or command.candidate).digest
+        models[Role.NEAREST_NEIGHBOURS] = f"neighbours in {command.trained_on.digest} by {encoder}"
     if command.base_model is not None:
         models[Role.BASELINE] = (
             f"{command.base_model} as {hashlib.sha256(candidate_card).hexdigest()}"
@@ -163,6 +168,18 @@ def build_score_keys(
         role: ScoreKey(model, items_digest or command.items.digest, catalogue, command.kind.value)
         for role, model in models.items()
     }
+
+
+def has_neighbours(command: EvaluateModel) -> bool:
+    """Whether the most similar training items can answer: an update's are its corrections alone,
+    and a generator has no vectors."""
+    known = command.trained_on is not None and command.update is None
+    return known and command.kind is not AgentKind.GENERATOR
+
+
+def choose_encoder(command: EvaluateModel) -> Role:
+    """Whose encoder compares training items with requests: the one that was not fine-tuned."""
+    return Role.CANDIDATE if command.closed_form is None else Role.CLOSED_FORM
 
 
 def find_items_file(folder: Path) -> Path:
@@ -182,9 +199,14 @@ def find_items_file(folder: Path) -> Path:
     raise EmptySuite(f"The evaluation suite has neither {' nor '.join(SUITE_FILES)}.")
 
 
-def select_roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list[Role]:
-    """Who must still be scored. The base model is only ever scored beside the candidate."""
+def select_roles_to_score(
+    wanted: Iterable[Role], known: Iterable[Role], encoder: Role = Role.CANDIDATE
+) -> list[Role]:
+    """Who must still be scored. The base model is only ever scored beside the candidate, and the
+    nearest neighbours beside the model whose `encoder` they are found with."""
     missing = [role for role in wanted if role not in set(known)]
+    if Role.NEAREST_NEIGHBOURS in missing and encoder not in missing:
+        missing.insert(0, encoder)
     # The baseline is built with the card in the candidate's folder, which is fetched
     # only to score it.
     if Role.BASELINE in missing and Role.CANDIDATE not in missing:

@@ -26,6 +26,7 @@ from services.evaluator.domain import (
     ScoreKey,
     build_score_keys,
     choose_control,
+    choose_encoder,
     digest_items,
     find_items_file,
     find_new_labels,
@@ -96,7 +97,7 @@ class EvaluationWorker:
         keys = build_score_keys(command, card, digest)
         cached = await self._load_cached_predictions(lease, keys)
         recent = await self._load_recent_predictions(lease, command, keys)
-        roles = select_roles_to_score(keys, cached)
+        roles = select_roles_to_score(keys, cached, choose_encoder(command))
         models = await self._locate_models(command, candidate, roles)
         answers = await self._read_answers(command, card)
         exam = Exam(suite, new_labels, answers)
@@ -227,6 +228,8 @@ class EvaluationWorker:
             models[Role.CLOSED_FORM] = str(await self.artifacts.fetch_model(command.closed_form))
         if Role.BASELINE in roles:
             models[Role.BASELINE] = command.base_model
+        if Role.NEAREST_NEIGHBOURS in roles:
+            models[Role.NEAREST_NEIGHBOURS] = choose_encoder(command).value
         return models
 
     async def _evaluate(

@@ -22,6 +22,8 @@ class RejectionKind(StrEnum):
     FORGETTING = "forgetting"  # a loss beyond the margin on what the deployed version could do
     # Fine-tuned, and not better than the closed form of the same training beyond noise.
     NOT_ABOVE_CLOSED_FORM = "not_above_closed_form"
+    # Not better than what the nearest training items say, without any training.
+    NOT_ABOVE_NEIGHBOURS = "not_above_neighbours"
     REQUIREMENT = "requirement"  # a metric that the policy names did not do what it asks
 
 
@@ -47,7 +49,10 @@ class UnscoredTarget(ValueObject):
 class EvaluationArm(ValueObject):
     """One of the models that answered an evaluation's items, and what it costs."""
 
-    model: str = Field(description="candidate, deployed, closed_form, or baseline: the base model.")
+    model: str = Field(
+        description="candidate, deployed, closed_form, nearest_neighbours (the answers of the most "
+        "similar training items, without training), or baseline: the base model."
+    )
     accuracy: Estimate
     difference: Estimate | None = Field(
         default=None,
@@ -88,7 +93,7 @@ class EvaluationCompleted(Contract):
     rejection_kinds: tuple[str, ...] = Field(
         default=(),
         description="What it was refused for: no_gain, drift, forgetting, not_above_closed_form, "
-        "requirement; empty: it passed.",
+        "not_above_neighbours, requirement; empty: it passed.",
     )
     review_reasons: tuple[str, ...] = Field(
         default=(),

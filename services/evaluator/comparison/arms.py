@@ -137,3 +137,61 @@ class BeatsClosedForm:
             + (f"; seeds alone differ by up to {self.noise_floor:.1%}" if self.noise_floor else "")
             + ")"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BeatsNeighbours:
+    """A candidate must not be worse than looking the answer up among its training items.
+
+    A fine-tuned one must be better, significantly; of a closed form, which costs seconds, a loss
+    must be significant to refuse it. One-sided exact McNemar tests.
+    """
+
+    pair: PairedComparison
+    accuracies: tuple[float, float]
+    """Of the candidate and of the neighbours, on the same items."""
+    maximum_p_value: float
+    fine_tuned: bool
+    rejection: ClassVar[RejectionKind] = RejectionKind.NOT_ABOVE_NEIGHBOURS
+
+    @classmethod
+    def of(
+        cls,
+        candidate: Sequence[PredictionRow],
+        neighbours: Sequence[PredictionRow],
+        policy: GatePolicy,
+        *,
+        fine_tuned: bool,
+    ) -> BeatsNeighbours:
+        """The rule for two models' predictions.
+
+        Raises:
+            Unscorable: no item has a right answer, or the models answered different items.
+        """
+        return cls(
+            compare(candidate, neighbours)[ALL_ITEMS],
+            (_estimate(candidate).value, _estimate(neighbours).value),
+            policy.maximum_p_value,
+            fine_tuned,
+        )
+
+    def find_faults(self, _comparisons: Comparisons) -> list[str]:
+        """Why training is not worth its cost."""
+        change = self.pair.difference.value
+        significant = self.pair.p_value / 2 <= self.maximum_p_value
+        if change < 0 and significant:
+            return [f"{self._describe()}: looking answers up is better"]
+        if self.fine_tuned and not (change > 0 and significant):
+            return [f"{self._describe()}: fine-tuning is not shown to be better"]
+        return []
+
+    def describe_success(self, _comparisons: Comparisons) -> str:
+        """Both figures."""
+        return self._describe()
+
+    def _describe(self) -> str:
+        change, (candidate, neighbours) = self.pair.difference, self.accuracies
+        return (
+            f"{candidate:.1%} beside {neighbours:.1%} of the nearest training items, without "
+            f"training ({change.value:+.1%}, 95 % interval {change.low:+.1%} to {change.high:+.1%})"
+        )

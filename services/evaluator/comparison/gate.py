@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePolicy
-from services.evaluator.comparison.arms import BeatsClosedForm
+from services.evaluator.comparison.arms import BeatsClosedForm, BeatsNeighbours
 from services.evaluator.comparison.class_recall import BeatsMajority, NoLostClass
 from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegression
 from services.evaluator.comparison.loss_tests import (
@@ -210,6 +210,7 @@ GateRule = (
     | MeetsRequirements
     | BeatsMajority
     | BeatsClosedForm
+    | BeatsNeighbours
     | NoLostClass
 )
 

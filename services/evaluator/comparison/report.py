@@ -9,14 +9,14 @@ from archon_contracts.commands import RunSummary
 from archon_contracts.events import PairedComparison, UnscoredTarget
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
-from archon_contracts.values import REFERENCE_ITEMS, GatePolicy, MetricResult
+from archon_contracts.values import ALL_ITEMS, REFERENCE_ITEMS, GatePolicy, MetricResult
 from services.evaluator.comparison.answerable import (
     MAX_TARGETS,
     describe_unanswerable,
     drop_unanswerable,
     find_unanswerable,
 )
-from services.evaluator.comparison.arms import BeatsClosedForm, build_arms
+from services.evaluator.comparison.arms import BeatsClosedForm, BeatsNeighbours, build_arms
 from services.evaluator.comparison.class_recall import (
     BeatsMajority,
     NoLostClass,
@@ -53,6 +53,8 @@ from services.evaluator.comparison.requirements import (
 from services.evaluator.domain import EvaluationReport, Role
 from services.evaluator.scoring.skills import count_skills
 
+LOOKED_UP: Final = frozenset({Role.NEAREST_NEIGHBOURS})
+"""Shown over all items alone: an event's place is for the groups of what can be deployed."""
 COMPARED_WITH_BASELINE: Final = (
     "nothing is deployed yet, so the candidate was compared with the base model"
 )
@@ -94,7 +96,7 @@ def build_evaluation_report(
     asked = without_improvements(policy) if withdrawal else policy
     added = _build_added_rules(candidate, other, asked, answers, deployed=deployed)
     chosen = [*(rules or usual), *added]
-    free = _build_free_rules(predictions, policy, run)
+    free = _build_free_rules(predictions, policy, run, withdrawal=withdrawal)
     decision, losses = _decide(guarded, chosen, free, withdrawal=withdrawal)
     reference = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     review = (
@@ -136,13 +138,23 @@ def _decide(
 
 
 def _build_free_rules(
-    predictions: Mapping[Role, Sequence[PredictionRow]], policy: GatePolicy, run: RunSummary | None
+    predictions: Mapping[Role, Sequence[PredictionRow]],
+    policy: GatePolicy,
+    run: RunSummary | None,
+    *,
+    withdrawal: bool,
 ) -> list[GateRule]:
-    """The rule against the closed form; none where the candidate has none beside it."""
+    """The rules against what costs nothing; none where that is not beside the candidate."""
+    candidate, rules = predictions[Role.CANDIDATE], list[GateRule]()
     closed_form = predictions.get(Role.CLOSED_FORM)
-    if closed_form is None:
-        return []
-    return [BeatsClosedForm.of(predictions[Role.CANDIDATE], closed_form, policy, run)]
+    if closed_form is not None:
+        rules.append(BeatsClosedForm.of(candidate, closed_form, policy, run))
+    neighbours = predictions.get(Role.NEAREST_NEIGHBOURS)
+    # A withdrawal is not refused for it: the deployed version still has what was withdrawn.
+    if neighbours is not None and not withdrawal:
+        fine_tuned = closed_form is not None
+        rules.append(BeatsNeighbours.of(candidate, neighbours, policy, fine_tuned=fine_tuned))
+    return rules
 
 
 def _build_remarks(unscored: Sequence[UnscoredTarget], items: int, deployed: bool) -> list[str]:
@@ -210,11 +222,15 @@ def _measure(
     predictions: Mapping[Role, Sequence[PredictionRow]], *, has_classes: bool
 ) -> tuple[MetricResult, ...]:
     """Each model's metrics; of classes those that the candidate answers worst."""
-    results = [result for role, rows in predictions.items() for result in measure(role, rows)]
+    models = {role: rows for role, rows in predictions.items() if role not in LOOKED_UP}
+    results = [result for role, rows in models.items() for result in measure(role, rows)]
+    for role in LOOKED_UP & predictions.keys():
+        whole = [each for each in measure(role, predictions[role]) if each.group == ALL_ITEMS]
+        results += whole
     if has_classes:
         candidate = predictions[Role.CANDIDATE]
         shown = select_worst_classes(candidate)
-        for role, rows in predictions.items():
+        for role, rows in models.items():
             results += measure_classes(role, rows, shown)
         results += measure_majority(candidate)
     return tuple(results)

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from archon_contracts.formats import TrainingItem
 from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
 from archon_inference.ports import Predictor
@@ -18,6 +19,7 @@ from archon_inference.prediction import Prediction
 from archon_inference.selector import Selector
 from services.evaluator.domain import Role
 from services.evaluator.scoring.baseline import load_baseline_predictor
+from services.evaluator.scoring.nearest_neighbours import answer_by_neighbours, select_known
 
 
 def load_model(name: str, location: str, spec: Mapping[str, Any]) -> Predictor:
@@ -47,6 +49,25 @@ class SuitePredictor:
         """The model's answer to each input, in order."""
         if not isinstance(model, Selector | Classifier):
             return model.predict(self._inputs, k=self._k)
+        return model.predict_from_states(self._compute_states(model), k=self._k)
+
+    def predict_by_neighbours(
+        self, model: Predictor, items: Sequence[TrainingItem]
+    ) -> list[Prediction] | None:
+        """The answers of the most similar items, in the vectors of the model's encoder.
+
+        None: the model has no encoder, or no item's target is one of its answers.
+        """
+        if not isinstance(model, Selector | Classifier):
+            return None
+        known = select_known(items, set(model.answers))
+        if not known:
+            return None
+        vectors_NH = model.encoder.pool_states(self._compute_states(model), model.features)
+        known_MH = model.embed([item.input for item in known])
+        return answer_by_neighbours(vectors_NH, known_MH, [each.target for each in known], self._k)
+
+    def _compute_states(self, model: Selector | Classifier) -> list[Tensor]:
         encoder, longest = model.encoder, model.card.max_length
         # A digest of the frozen weights themselves: versions share them whatever their
         # names and parents.
@@ -54,4 +75,4 @@ class SuitePredictor:
         if key not in self._states:
             ids = encoder.tokenize(self._inputs, longest)
             self._states[key] = encoder.compute_frozen_states(ids)
-        return model.predict_from_states(self._states[key], k=self._k)
+        return self._states[key]

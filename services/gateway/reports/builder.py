@@ -214,6 +214,8 @@ def _name_model(model: str, evaluation: Mapping[str, Any], run: RunSummary | Non
         return f"candidate (strategy {run.strategy})" if run else "candidate"
     if model == "closed_form":
         return "closed form of the same training"
+    if model == "nearest_neighbours":
+        return "nearest training items, without training"
     if model == "baseline":
         return "base model"
     if model == "majority":

@@ -128,18 +128,21 @@ async def test_a_closed_form_that_takes_a_candidates_place_is_not_scored_again(
     suite = await evaluator.suite()
     deployed, tuned = await evaluator.model(range(20)), await evaluator.model(range(38))
     free = await evaluator.model(range(37))
+    dataset = await evaluator.shared.artifacts.publish_files({"train.jsonl": b""})
 
     refused, taken = await completed(
         evaluator,
-        evaluate(tuned, suite, deployed=deployed, closed_form=free),
-        evaluate(free, suite, deployed=deployed),
+        evaluate(tuned, suite, deployed=deployed, closed_form=free, trained_on=dataset),
+        evaluate(free, suite, deployed=deployed, trained_on=dataset),
     )
 
     assert (refused.passed, refused.rejection_kinds) == (False, ("not_above_closed_form",))
     assert taken.passed
-    assert await predictions(evaluator, taken, "candidate") == await predictions(
-        evaluator, refused, "closed_form"
-    )
+    assert [arm.model for arm in taken.arms][-1] == "nearest_neighbours"
+    for role, before in (("candidate", "closed_form"), ("nearest_neighbours",) * 2):
+        assert await predictions(evaluator, taken, role) == await predictions(
+            evaluator, refused, before
+        )
 
 
 async def test_other_items_are_scored_anew(evaluator: EvaluatorHarness) -> None:

@@ -71,6 +71,7 @@ def evaluate(
     *,
     deployed: ArtifactRef | None = None,
     closed_form: ArtifactRef | None = None,
+    trained_on: ArtifactRef | None = None,
     base_model: str | None = BASE_MODEL,
     job_id: UUID | None = None,
     attempt: int = 1,
@@ -85,5 +86,6 @@ def evaluate(
         deployed=ModelRef(version="1.0.0", artifact=deployed) if deployed else None,
         base_model=base_model,
         closed_form=closed_form,
+        trained_on=trained_on,
         items=items,
     )

@@ -27,7 +27,7 @@ def score(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     for role, location in spec["models"].items():
         if location is None:
             continue
-        right = [] if role == "baseline" else _answers(Path(location))
+        right = [] if role in ("baseline", "nearest_neighbours") else _answers(Path(location))
         path = Path(spec["output_dir"]) / predictions_file(role)
         path.write_bytes(to_jsonl(_row(item, item.id in right) for item in items))
         report({"event": "scored", "model": role})

@@ -70,6 +70,32 @@ def test_candidate_deployed_and_base_model_answer_the_same_items(tmp_path: Path,
     assert {arm["model"] for arm in report["arms"]} == scored.keys()
 
 
+@pytest.mark.parametrize("kind", ["selector", "classifier"])
+def test_the_nearest_training_items_answer_beside_the_models(tmp_path: Path, kind: str) -> None:
+    candidate = _trained(tmp_path / "candidate", kind, epochs=1)
+    known = write_lines(tmp_path / "train.jsonl", items())
+    spec = _spec(tmp_path, kind, candidate=candidate, nearest_neighbours="candidate")
+
+    score_models(spec | {"trained_on": str(known)}, lambda event: None)
+
+    rows = _rows(spec, "nearest_neighbours")
+    # Each item is its own nearest neighbour beside four others; a guess has 4 of 12 right.
+    assert sum(row.correct is True for row in rows) >= 8
+    assert rows[-1].correct is None
+    assert all(0 <= row.score <= 1 for row in rows)
+
+
+def test_without_a_known_item_no_neighbour_answers(tmp_path: Path) -> None:
+    candidate = _trained(tmp_path / "candidate", "classifier", epochs=1)
+    strange = [row | {"target": "another"} for row in items()]
+    known = write_lines(tmp_path / "train.jsonl", strange)
+    spec = _spec(tmp_path, "classifier", candidate=candidate, nearest_neighbours="candidate")
+
+    score_models(spec | {"trained_on": str(known)}, lambda event: None)
+
+    assert not (Path(spec["output_dir"]) / predictions_file("nearest_neighbours")).exists()
+
+
 def test_what_the_candidate_changed_stands_beside_the_predictions(tmp_path: Path) -> None:
     candidate = _trained(tmp_path / "candidate", "classifier", epochs=12)
     base = (tmp_path / "candidate" / "baseline").as_uri()

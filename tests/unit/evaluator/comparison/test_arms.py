@@ -41,13 +41,20 @@ def answers(right: int) -> list[PredictionRow]:
 
 
 def report(
-    candidate: int, closed_form: int | None, deployed: int = 40, *, withdrawal: bool = False
+    candidate: int,
+    closed_form: int | None,
+    deployed: int = 40,
+    *,
+    withdrawal: bool = False,
+    neighbours: int | None = None,
 ) -> EvaluationReport:
     """The report on models that have so many items right."""
     predictions = {Role.CANDIDATE: answers(candidate), Role.DEPLOYED: answers(deployed)}
     if closed_form is not None:
         predictions[Role.CLOSED_FORM] = answers(closed_form)
     predictions[Role.BASELINE] = answers(1)
+    if neighbours is not None:
+        predictions[Role.NEAREST_NEIGHBOURS] = answers(neighbours)
     return build_evaluation_report(
         predictions, Role.DEPLOYED, GatePolicy(), run=RUN, withdrawal=withdrawal
     )
@@ -86,6 +93,43 @@ def test_faults_of_the_other_rules_are_stated_beside_it() -> None:
 
 def test_without_a_closed_form_beside_it_nothing_more_is_asked() -> None:
     assert report(60, None).passed
+
+
+@pytest.mark.parametrize(
+    ("candidate", "closed_form", "neighbours", "passed"),
+    [
+        (80, None, 90, False),
+        (80, None, 82, True),  # two points of a closed form may be chance
+        (80, None, 80, True),
+        (80, 60, 78, False),  # which is not enough for what was fine-tuned
+        (80, 60, 70, True),
+    ],
+)
+def test_a_candidate_must_be_worth_its_cost_beside_its_nearest_training_items(
+    candidate: int, closed_form: int | None, neighbours: int, passed: bool
+) -> None:
+    found = report(candidate, closed_form, neighbours=neighbours)
+
+    assert found.passed is passed
+    kinds = () if passed else (RejectionKind.NOT_ABOVE_NEIGHBOURS,)
+    assert found.rejection_kinds == kinds
+    text = "; ".join(found.reasons)
+    assert f"{candidate}.0% beside {neighbours}.0% of the nearest training items" in text
+
+
+def test_a_withdrawal_is_not_refused_for_its_nearest_training_items() -> None:
+    assert report(40, None, withdrawal=True, neighbours=90).passed
+
+
+def test_nearest_training_items_are_an_arm_without_metrics_of_groups() -> None:
+    found = report(90, 80, neighbours=70)
+
+    (arm,) = [arm for arm in found.arms if arm.model == "nearest_neighbours"]
+    assert (arm.accuracy.value, arm.training_seconds) == (0.7, None)
+    assert arm.difference is not None
+    assert arm.difference.value == pytest.approx(0.2)
+    shown = {each.group for each in found.results if each.model == "nearest_neighbours"}
+    assert shown == {"all"}
 
 
 def test_no_person_is_asked_to_accept_a_withdrawal_that_the_closed_form_can_do() -> None:
