@@ -74,6 +74,10 @@ class AgentView(View):
     deployed: DeployedVersion | None = None
     open_job: UUID | None = None
     feedback_totals: FeedbackTotals = FeedbackTotals()
+    unused_feedback: int | None = Field(
+        default=None,
+        description="Feedback in no window yet, which the trigger counts; absent: none was stored.",
+    )
     parked: ParkedView | None = Field(
         default=None, description="Present: its trigger could not be evaluated."
     )
@@ -313,6 +317,7 @@ def build_agent(row: Mapping[str, Any], counters: FeedbackTotals) -> AgentView:
         deployed=deployed,
         open_job=row["open_job"],
         feedback_totals=counters,
+        unused_feedback=row["unused_feedback"],
         parked=_build_parked(row),
         configured_at=row["configured_at"],
     )

@@ -9,11 +9,13 @@ from pydantic import Field
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name, ValueObject
+from archon_contracts.rules.moments import UtcTime
 from archon_contracts.topics import Topic
 
 # Batched: one FeedbackCounted per agent for a second of the coordinator's. Keyed by agent on a
 # topic of its own, because the jobs topic is keyed by job and the feedback topic is the agents'.
-# Internal traffic is counted in none.
+# Internal traffic is counted in none. Counters may all be zero: a window took feedback, or gave it
+# back, and `unused` changed.
 
 
 class FeedbackCounts(ValueObject):
@@ -71,3 +73,12 @@ class FeedbackCounted(Contract):
 
     agent_id: Name
     counts: tuple[FeedbackCounts, ...] = Field(min_length=1)
+    unused: int | None = Field(
+        default=None,
+        ge=0,
+        description="Feedback of the agent that is in no window, at `unused_at`; what its trigger "
+        "counts. Absent: of an earlier release.",
+    )
+    unused_at: UtcTime | None = Field(
+        default=None, description="By the coordinator's database; the newest one is right."
+    )

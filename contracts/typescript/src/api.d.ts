@@ -73,6 +73,8 @@ export interface AgentView {
   deployed?: DeployedVersion | null;
   open_job?: string | null;
   feedback_totals?: FeedbackTotals;
+  /** Feedback in no window yet, which the trigger counts; absent: none was stored. */
+  unused_feedback?: number | null;
   /** Present: its trigger could not be evaluated. */
   parked?: ParkedView | null;
   /** Absent: not confirmed yet. */

@@ -74,7 +74,8 @@ class CountPublisher:
                 totals = CountTotals()
                 for each in counted:
                     totals.add(each)
-                for events in totals.batches():
+                unused = await self._counts.unused_feedback(tx, totals.agents())
+                for events in totals.batches(unused):
                     published += len(events)
                     # A new cause each time: the same agents' next counts are other events, and
                     # must not be taken for these.

@@ -93,8 +93,17 @@ class CountTotals:
             place = AgentKey(tenant_id, agent_id), hour, version, named
             self._totals.setdefault(place, Counters()).add(fields)
 
-    def batches(self) -> Iterator[list[FeedbackCounted]]:
-        """Events of at most `MAX_COUNTS_BYTES`, one per agent in a batch; mostly in one batch."""
+    def agents(self) -> set[AgentKey]:
+        """The agents of which anything was counted."""
+        return {key for key, *_ in self._totals}
+
+    def batches(
+        self, unused: Mapping[AgentKey, tuple[int, datetime]]
+    ) -> Iterator[list[FeedbackCounted]]:
+        """Events of at most `MAX_COUNTS_BYTES`, one per agent in a batch; mostly in one batch.
+
+        Each says how much feedback of its agent is in no window, as `unused` has it.
+        """
         parts: dict[AgentKey, list[list[FeedbackCounts]]] = {}
         sizes: dict[AgentKey, int] = {}
         for (key, hour, version, digest), counters in self._totals.items():
@@ -111,7 +120,11 @@ class CountTotals:
         for number in range(max(map(len, parts.values()), default=0)):
             yield [
                 FeedbackCounted(
-                    tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(own[number])
+                    tenant_id=key.tenant_id,
+                    agent_id=key.agent_id,
+                    counts=tuple(own[number]),
+                    unused=unused[key][0] if key in unused else None,
+                    unused_at=unused[key][1] if key in unused else None,
                 )
                 for key, own in parts.items()
                 if number < len(own)

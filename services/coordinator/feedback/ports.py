@@ -61,6 +61,10 @@ class PendingCounts(Protocol):
 
     async def claim_pending_counts(self, tx: Tx, most: int) -> list[bytes]: ...
 
+    async def unused_feedback(
+        self, tx: Tx, keys: Collection[AgentKey]
+    ) -> dict[AgentKey, tuple[int, datetime]]: ...
+
 
 class FeedbackOutbox(Protocol):
     """Queues commands, and rejected records with their reasons."""

@@ -201,6 +201,16 @@ class FeedbackStore:
         rows = self._queries.claim_pending_counts(tx, most=most)
         return [row["counts"] async for row in rows]
 
+    async def unused_feedback(
+        self, tx: Tx, keys: Collection[AgentKey]
+    ) -> dict[AgentKey, tuple[int, datetime]]:
+        """How much feedback of each agent is in no window, and when that was so."""
+        rows = self._queries.unused_feedback(tx, **_arrays(list(keys)))
+        return {
+            AgentKey(row["tenant_id"], row["agent_id"]): (row["unused"], row["at"])
+            async for row in rows
+        }
+
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
         """Delete old interactions without feedback, and old records of internal traffic."""
         await self._queries.prune_interactions(tx, before=before)
@@ -273,6 +283,7 @@ class FeedbackStore:
             rated=erased["rated"],
             rating_sum=erased["rating_sum"],
         )
+        await self._queries.add_unchanged_counts(tx, **place)
         return RetractionResult(used, _stats(row), ids)
 
     def savepoint(self, tx: Tx) -> AbstractAsyncContextManager[None]:
@@ -293,6 +304,7 @@ class FeedbackStore:
             rated=claim.rated,
             rating_sum=claim.rating_sum,
         )
+        await self._queries.add_unchanged_counts(tx, **place)
         return claim
 
     async def insert_window(

@@ -125,6 +125,9 @@ class WindowStore:
                 rated=row["rated"],
                 rating_sum=row["rating_sum"],
             )
+            await self._queries.add_unchanged_counts(
+                tx, tenant_id=key.tenant_id, agent_id=key.agent_id
+            )
         return int(row["taken"])
 
     async def _count_unused(self, tx: Tx, key: AgentKey, row: Mapping[str, Any]) -> int:
@@ -137,5 +140,8 @@ class WindowStore:
                 rated=row["rated"],
                 rating_sum=row["rating_sum"],
                 oldest=row["oldest"],
+            )
+            await self._queries.add_unchanged_counts(
+                tx, tenant_id=key.tenant_id, agent_id=key.agent_id
             )
         return int(row["returned"])

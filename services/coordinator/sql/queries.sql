@@ -324,6 +324,24 @@ SET unused = unused + :added,
     oldest_unused_at = least(oldest_unused_at, :oldest::timestamptz) -- passes nulls over
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
+-- name: add_unchanged_counts(tenant_id, agent_id)!
+-- Counts of nothing, as `FeedbackCounter.encode` writes them: publishing them tells readers how much
+-- feedback is unused now.
+INSERT INTO pending_counts (counts)
+SELECT convert_to(jsonb_build_object(
+    'hour', to_char(date_trunc('hour', now() AT TIME ZONE 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
+    'counters', jsonb_build_array(jsonb_build_array(
+        :tenant_id::text, :agent_id::text, NULL, '{}'::jsonb, NULL))
+)::text, 'UTF8');
+
+-- name: unused_feedback(tenant_ids, agent_ids)
+-- What of each agent is in no window. The clock's time: the transaction's may be that of an older
+-- look, which must not replace a newer one.
+SELECT t.tenant_id, t.agent_id, t.unused, clock_timestamp() AS at
+FROM feedback_stats t
+JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
+  USING (tenant_id, agent_id);
+
 -- name: record_window(tenant_id, agent_id, sequence, now, previous_rated, previous_rating_sum)!
 UPDATE feedback_stats
 SET windows = :sequence, last_window_at = :now,

@@ -41,14 +41,19 @@ SECTIONS: Final = (
     ("/experiments", "Experiments", Scope.READ),
     ("/data", "Data", Scope.READ),
     ("/compare", "Compare", Scope.READ),
-    ("/operations/audit", "Audit", Scope.READ),
-    ("/operations/keys", "Keys", Scope.ADMIN),
-    ("/operations/dead-letters", "Dead letters", Scope.OPERATE),
-    ("/operations/topics", "Topics", Scope.OPERATE),
-    ("/operations/system", "System", Scope.OPERATE),
+    ("/operations", "Operations", Scope.READ),
     ("/handbook", "Handbook", Scope.READ),
 )
 """What the navigation shows, and the scope without which the page would be refused."""
+OPERATIONS: Final = (
+    ("/operations/system", "System", Scope.OPERATE),
+    ("/operations/dead-letters", "Dead letters", Scope.OPERATE),
+    ("/operations/topics", "Topics", Scope.OPERATE),
+    ("/operations/settings", "Settings", Scope.OPERATE),
+    ("/operations/keys", "Keys", Scope.ADMIN),
+    ("/operations/audit", "Audit", Scope.READ),
+)
+"""The second line of the navigation, on pages of operations."""
 ACCEPTED: Final = {
     "cancel": "The cancellation is on its way to the coordinator.",
     "deploy": "The deployment is on its way; the timeline shows it when it is done.",
@@ -90,17 +95,20 @@ def render(
             caller=caller,
             may={scope.value: caller is not None and scope in caller.scopes for scope in Scope},
             sections=list_sections(caller),
+            operations=list_sections(caller, OPERATIONS),
             assets={name: asset.path for name, asset in load_assets().items()},
             **values,
         )
     )
 
 
-def list_sections(caller: Caller | None) -> Sequence[tuple[str, str]]:
-    """The pages that the caller's key may see. A key that is bound to agents sees no tenant's."""
+def list_sections(
+    caller: Caller | None, pages: Sequence[tuple[str, str, Scope]] = SECTIONS
+) -> Sequence[tuple[str, str]]:
+    """The pages that the caller's key may see."""
     if caller is None:
         return ()
-    return [(place, title) for place, title, scope in SECTIONS if scope in caller.scopes]
+    return [(place, title) for place, title, scope in pages if scope in caller.scopes]
 
 
 @cache

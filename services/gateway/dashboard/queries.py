@@ -19,6 +19,7 @@ class AgentRow(View):
     agent_id: str
     kind: str
     minimum_feedback: int
+    maximum_feedback: int
     trigger_enabled: bool
     parked_reason: str | None
     version: str | None
@@ -32,6 +33,15 @@ class AgentRow(View):
     rated: int | None
     rating_sum: float | None
     last_hour: datetime | None
+    unused: int | None = None
+    """Feedback in no window; None: the coordinator has said nothing of the agent yet."""
+    experiment_id: UUID | None = None
+    experiment_mode: str | None = None
+
+    @property
+    def fires_at(self) -> int:
+        """Unused feedback that fires the trigger: a window never holds more than its maximum."""
+        return min(self.minimum_feedback, self.maximum_feedback)
 
     @property
     def mean_rating(self) -> float | None:
@@ -69,7 +79,8 @@ class DashboardQueries:
 
 def _with_default(row: Mapping[str, Any]) -> dict[str, Any]:
     """A profile of an earlier release may lack the field, which then has its default."""
-    found = dict(row)
-    if found["minimum_feedback"] is None:
-        found["minimum_feedback"] = TriggerPolicy().minimum_feedback
+    found, defaults = dict(row), TriggerPolicy()
+    for name in ("minimum_feedback", "maximum_feedback"):
+        if found[name] is None:
+            found[name] = getattr(defaults, name)
     return found

@@ -18,6 +18,7 @@ from archon_contracts.events import (
     BenchmarkProgressed,
     DatasetPrepared,
     EvaluationCompleted,
+    FeedbackCounted,
     FeedbackCounts,
     FeedbackReturned,
     FeedbackWithdrawn,
@@ -65,6 +66,16 @@ class ProjectionStore:
             reason=event.reason,
             at=at,
             until=event.until,
+        )
+
+    async def save_unused_feedback(self, tx: Tx, event: FeedbackCounted) -> None:
+        """Keep the newest look, by the coordinator's clock."""
+        await self._queries.save_unused_feedback(
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            unused=event.unused,
+            at=event.unused_at,
         )
 
     async def save_prepared_dataset(self, tx: Tx, event: DatasetPrepared, at: datetime) -> None:

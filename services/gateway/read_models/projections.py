@@ -170,6 +170,8 @@ class Projections:
         event = message.body
         hours = merge_by_hour(event.counts)
         await self._store.add_feedback_counts(tx, event.tenant_id, event.agent_id, hours)
+        if event.unused is not None:
+            await self._store.save_unused_feedback(tx, event)
         if versions := merge_by_version(event.counts):
             await self._store.add_version_feedback(tx, event.tenant_id, event.agent_id, versions)
 

@@ -110,7 +110,7 @@ SELECT a.agent_id, a.profile, a.configured_at,
        CASE WHEN a.parked_until > now() AND a.parked_at > a.configured_at
             THEN a.parked_reason END AS parked_reason, a.parked_at, a.parked_until,
        m.version AS deployed_version, m.digest AS deployed_digest,
-       m.uri AS deployed_uri, m.deployed_at, j.job_id AS open_job,
+       m.uri AS deployed_uri, m.deployed_at, j.job_id AS open_job, u.unused AS unused_feedback,
        (SELECT name FROM datasets d
         WHERE d.tenant_id = a.tenant_id
           AND d.digest = a.profile -> 'evaluation_suite' ->> 'digest'
@@ -118,6 +118,7 @@ SELECT a.agent_id, a.profile, a.configured_at,
 FROM agents a
 LEFT JOIN models m ON m.tenant_id = a.tenant_id AND m.agent_id = a.agent_id
                   AND m.status = 'deployed'
+LEFT JOIN unused_feedback u ON u.tenant_id = a.tenant_id AND u.agent_id = a.agent_id
 LEFT JOIN LATERAL (
     SELECT job_id FROM jobs
     WHERE jobs.tenant_id = a.tenant_id AND jobs.agent_id = a.agent_id
@@ -577,14 +578,17 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 -- A page of agents with what the overview says of each: no look-up depends on how much is stored.
 SELECT a.agent_id, a.profile ->> 'kind' AS kind,
        (a.profile -> 'trigger' ->> 'minimum_feedback')::integer AS minimum_feedback,
+       (a.profile -> 'trigger' ->> 'maximum_feedback')::integer AS maximum_feedback,
        coalesce((a.profile -> 'trigger' ->> 'enabled')::boolean, true) AS trigger_enabled,
        CASE WHEN a.parked_until > now() AND a.parked_at > a.configured_at
             THEN a.parked_reason END AS parked_reason,
        m.version, m.deployed_at, e.accuracy, j.job_id AS open_job, j.state AS open_state,
-       f.feedback, f.corrected, f.rated, f.rating_sum, f.last_hour
+       f.feedback, f.corrected, f.rated, f.rating_sum, f.last_hour, u.unused,
+       x.experiment_id, x.mode AS experiment_mode
 FROM agents a
 LEFT JOIN models m ON m.tenant_id = a.tenant_id AND m.agent_id = a.agent_id
                   AND m.status = 'deployed'
+LEFT JOIN unused_feedback u ON u.tenant_id = a.tenant_id AND u.agent_id = a.agent_id
 LEFT JOIN LATERAL (
     SELECT body -> 'accuracy' -> 'candidate' -> 'all' AS accuracy FROM evaluations
     WHERE evaluations.job_id = m.job_id
@@ -603,6 +607,12 @@ LEFT JOIN LATERAL (
     WHERE feedback_hours.tenant_id = a.tenant_id AND feedback_hours.agent_id = a.agent_id
       AND hour >= :since
 ) f ON true
+LEFT JOIN LATERAL (
+    SELECT experiment_id, mode FROM experiments
+    WHERE experiments.tenant_id = a.tenant_id AND experiments.agent_id = a.agent_id
+      AND state = 'running'
+    LIMIT 1
+) x ON true
 WHERE a.tenant_id = :tenant_id
   AND (:agents::text[] IS NULL OR a.agent_id = ANY(:agents::text[]))
 ORDER BY a.agent_id
@@ -837,6 +847,13 @@ SET feedback = feedback_hours.feedback + excluded.feedback,
             GROUP BY key
         ) merged
     );
+
+-- name: save_unused_feedback(tenant_id, agent_id, unused, at)!
+INSERT INTO unused_feedback (tenant_id, agent_id, unused, at)
+VALUES (:tenant_id, :agent_id, :unused, :at)
+ON CONFLICT (tenant_id, agent_id) DO UPDATE
+SET unused = excluded.unused, at = excluded.at
+WHERE unused_feedback.at <= excluded.at;
 
 -- name: feedback_hours(tenant_id, agent_id, since)
 SELECT hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum, retracted, annotations,

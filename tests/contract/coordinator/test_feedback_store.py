@@ -32,6 +32,16 @@ async def test_pending_counts_are_taken_once_and_the_oldest_first(stores: Stores
     assert [sorted(each) for each in taken] == [[b"1", b"2"], [b"3"], []]
 
 
+async def test_what_is_unused_of_an_agent_is_told_with_the_time_of_the_look(stores: Stores) -> None:
+    await stores.insert(row(1), row(2))
+    await stores.call("retract", [retraction(1, 9)], NOON)
+
+    found = await stores.call("unused_feedback", {KEY, UNKNOWN})
+
+    assert {key: unused for key, (unused, _) in found.items()} == {KEY: 1}
+    assert found[KEY][1].tzinfo is not None
+
+
 async def test_a_retracted_row_does_not_come_back(stores: Stores) -> None:
     await stores.insert(row(1, rating=5), row(2))
 

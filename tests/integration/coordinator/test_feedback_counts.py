@@ -95,3 +95,23 @@ async def test_counts_whose_publication_fails_are_published_later(
             await world.components.count_publisher.publish()
 
     assert (await totals(world))["feedback"] == 1
+
+
+async def test_readers_are_told_what_is_unused_also_after_a_window_and_a_retraction(
+    world: World,
+) -> None:
+    await world.deliver(configure(trigger_minimum_feedback=3))
+
+    async def unused() -> int | None:
+        await world.components.count_publisher.publish()
+        return max(await world.published(FeedbackCounted), key=lambda e: e.unused_at).unused
+
+    await world.consume([record_of(feedback(f"i{n}")) for n in range(2)])
+    after_two = await unused()
+    await world.consume([record_of(retracted("i0"))])
+    after_a_retraction = await unused()
+    await world.consume([record_of(feedback(f"j{n}")) for n in range(2)])
+    after_the_window = await unused()
+
+    assert await world.value("SELECT count(*) FROM windows") == 1
+    assert (after_two, after_a_retraction, after_the_window) == (2, 1, 0)

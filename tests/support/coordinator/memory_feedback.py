@@ -36,6 +36,7 @@ from shared.messaging.messages import RawRecord
 from tests.support.coordinator.memory_store import MemoryStore
 from tests.support.coordinator.memory_windows import StoredRow, stored_feedback
 from tests.support.coordinator.memory_withdrawals import MemoryWithdrawals
+from tests.support.messaging.messages import NOON
 
 
 class MemoryFeedback(MemoryWithdrawals):
@@ -176,6 +177,11 @@ class MemoryFeedback(MemoryWithdrawals):
     async def claim_pending_counts(self, _tx: object, most: int) -> list[bytes]:
         taken, self.pending_counts = self.pending_counts[:most], self.pending_counts[most:]
         return taken
+
+    async def unused_feedback(
+        self, _tx: object, keys: Collection[AgentKey]
+    ) -> dict[AgentKey, tuple[int, datetime]]:
+        return {key: (len(self.unused(key)), NOON) for key in keys if key in self._store.stats}
 
     async def record_internal_traffic(
         self,

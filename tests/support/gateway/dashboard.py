@@ -93,7 +93,9 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
         *_state_changes(job, text, began),
         TrainingStarted(**job, attempt=1, worker_id="w", total_steps=STEPS, first_step_at=began),
         MetricsRecorded(**job, attempt=1, points=_points(text, began)),
-        FeedbackCounted(agent_id=agent_id, counts=(_counts(began),)),
+        FeedbackCounted(
+            agent_id=agent_id, counts=(_counts(began),), unused=82, unused_at=datetime.now(UTC)
+        ),
         _dataset_prepared(job, name),
         _evaluation_completed(job, name, text),
         *_model_events(job, name, text, began),

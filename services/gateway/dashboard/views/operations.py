@@ -16,7 +16,8 @@ from archon_contracts.identifiers import new_id
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.forms import read_form, with_idempotency_key
-from services.gateway.dashboard.pages import respond
+from services.gateway.dashboard.pages import OPERATIONS, list_sections, respond
+from services.gateway.dashboard.settings_table import describe_settings
 from services.gateway.dashboard.views.overview import read_system
 from services.gateway.http.pages import PAGE, PageRequest
 from services.gateway.routes.dependencies import GatewayApi
@@ -31,12 +32,34 @@ MAX_BODY_SHOWN: Final = 20_000
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of operations."""
     router = APIRouter(include_in_schema=False, prefix="/operations")
+    _add_front(router, api)
+    _add_settings(router, api)
     _add_letters(router, api)
     _add_keys(router, api)
     _add_audit(router, api)
     _add_topics(router, api)
     _add_system(router, api)
     return router
+
+
+def _add_front(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.get("")
+    async def show_front(caller: Caller = reader) -> Response:
+        """The first page of operations that the key may see."""
+        return RedirectResponse(list_sections(caller, OPERATIONS)[0][0], SEE_OTHER)
+
+
+def _add_settings(router: APIRouter, api: GatewayApi) -> None:
+    operator = api.require_caller(Scope.OPERATE)
+
+    @router.get("/settings")
+    async def show_settings(request: Request, caller: Caller = operator) -> Response:
+        """The settings of this gateway process, without its secrets."""
+        return await respond(
+            request, "settings.html", caller, settings=describe_settings(api.settings)
+        )
 
 
 def _add_letters(router: APIRouter, api: GatewayApi) -> None:

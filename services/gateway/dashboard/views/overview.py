@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.dashboard.loop import build_loop
 from services.gateway.dashboard.pages import respond
 from services.gateway.dashboard.queries import DashboardQueries
 from services.gateway.http.pages import PAGE, PageRequest
@@ -57,6 +58,7 @@ def build_router(api: GatewayApi) -> APIRouter:
             caller,
             page=page.build(agents),
             jobs=jobs,
+            loop_parts=build_loop(agents[: page.limit]),
             system=system,
             shedding=api.backpressure.describe_shedding(),
             now=now,

@@ -56,6 +56,7 @@ PAGES = {
     "letters": "/operations/dead-letters",
     "system": "/operations/system",
     "topics": "/operations/topics",
+    "settings": "/operations/settings",
     "not-found": "/agents/nobody",
 }
 

@@ -47,6 +47,7 @@ PAGES = (
     "/operations/dead-letters",
     "/operations/system",
     "/operations/topics",
+    "/operations/settings",
 )
 each_page = pytest.mark.parametrize("place", PAGES)
 
@@ -120,6 +121,7 @@ async def test_hostile_text_is_shown_as_text(
     ("place", "expected"),
     [
         ("/", ("1.1.0", "84.0 %", "81.0 to 87.0 %", "4.10", "602", "341 corrections")),
+        ("/", ("82</span> of 200", "nearest to a retrain", "agents answer with a trained version")),
         ("/jobs/{job}", ("The candidate passed", "compared with version", "12 quarantined")),
         ("/jobs/{job}", ("rolling out", "train/loss", "602 events", "trigger: count")),
         ("/experiments", ("canary", "50.0 %", "100 scored answers", "+9.0")),
@@ -128,6 +130,8 @@ async def test_hostile_text_is_shown_as_text(
             ("Evidence of harm", "the rates differ", "60.0 % to 80.0 %"),
         ),
         ("/agents/{agent}", ("▲ deployed", "in place of", "fires at 200 unused events")),
+        ("/agents/{agent}", ("82</span> of 200", "until the next retrain")),
+        ("/operations/settings", ("ARCHON_GATEWAY_PORT", "set, not shown")),
         ("/compare?agent_id={agent}&version=1.1.0", ("84.0 %", "1.0.0")),
         ("/operations/system", ("trainer-1", "1 of 2")),
         ("/operations/topics", ("archon.jobs.v1", "archon.gateway")),

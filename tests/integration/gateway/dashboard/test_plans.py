@@ -22,6 +22,13 @@ FILL = """
     INSERT INTO feedback_hours (tenant_id, agent_id, hour, feedback)
     SELECT 'default', 'a' || a, date_trunc('hour', now()) - n * interval '1 h', 1
     FROM generate_series(1, 20) a, generate_series(1, 1000) n;
+    INSERT INTO unused_feedback (tenant_id, agent_id, unused, at)
+    SELECT 'default', 'a' || n, n, now() FROM generate_series(1, 2000) n;
+    INSERT INTO experiments (tenant_id, experiment_id, agent_id, mode, state, control, treatment,
+                             proportion, started_at)
+    SELECT 'default', gen_random_uuid(), 'a' || n % 50, 'canary',
+           CASE WHEN n <= 50 THEN 'running' ELSE 'kept' END, '{}', '{}', 0.1, now()
+    FROM generate_series(1, 5000) n;
     INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes)
     SELECT gen_random_uuid(), sha256(n::text::bytea), 'default', 'k', '{read}'
     FROM generate_series(1, 3000) n;

@@ -159,6 +159,7 @@ async def test_a_reader_is_shown_no_button_that_would_be_refused(
             "/operations/keys",
             "/operations/dead-letters",
             "/operations/system",
+            "/operations/settings",
             "/agents/reader-agent/rollback",
             "/agents/reader-agent/deploy/1.1.0",
         )
@@ -168,7 +169,7 @@ async def test_a_reader_is_shown_no_button_that_would_be_refused(
     links = [link for page in pages for link in PageReader(page.text).links()]
     assert [link for link in links if "rollback" in link or "deploy/" in link] == []
     assert [link for link in links if link.startswith(("/operations/k", "/operations/d"))] == []
-    assert [each.status_code for each in (*refused, sent)] == [403] * 6
+    assert [each.status_code for each in (*refused, sent)] == [403] * 7
     assert all("lacks the scope" in each.text for each in refused)
 
 

@@ -1,7 +1,10 @@
 """How often counts are published."""
 
+from datetime import datetime
+
 import pytest
 
+from archon_contracts.events import FeedbackCounted
 from services.coordinator.domain import AgentKey
 from services.coordinator.feedback import count_publisher
 from services.coordinator.feedback.count_publisher import MESSAGES_PER_SECOND, CountPublisher
@@ -30,6 +33,12 @@ class CountsOf:
         claimed, self.left = self.left, []
         return claimed
 
+    async def unused_feedback(
+        self, _tx: object, keys: set[AgentKey]
+    ) -> dict[AgentKey, tuple[int, datetime]]:
+        """Twelve of every agent."""
+        return dict.fromkeys(keys, (12, NOON))
+
 
 @pytest.mark.parametrize(("agents", "seconds"), [(1, 1.0), (100, 1.0), (700, 7.0)])
 async def test_counts_of_many_agents_are_published_more_rarely(
@@ -50,3 +59,12 @@ async def test_counts_of_many_agents_are_published_more_rarely(
 
     assert MESSAGES_PER_SECOND == 100
     assert pauses == [seconds]
+
+
+async def test_an_event_says_how_much_feedback_its_agent_has_in_no_window() -> None:
+    outbox = RecordingOutbox()
+
+    await CountPublisher(MemoryDatabase(), Notifier(), CountsOf(1), outbox).publish()  # type: ignore[arg-type]  # stand-ins
+
+    (event,) = outbox.of(FeedbackCounted)
+    assert (event.unused, event.unused_at) == (12, NOON)

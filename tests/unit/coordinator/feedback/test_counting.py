@@ -40,7 +40,7 @@ def published(*counters: FeedbackCounter) -> list[FeedbackCounted]:
     totals = CountTotals()
     for each in counters:
         totals.add(each.encode())
-    return [event for batch in totals.batches() for event in batch]
+    return [event for batch in totals.batches({}) for event in batch]
 
 
 def counted(counter: FeedbackCounter) -> dict[str | None, FeedbackCounts]:
@@ -136,7 +136,7 @@ def test_an_event_stays_below_what_kafka_takes_whatever_versions_are_named() -> 
     counter.add_feedback([other, *rows], None)
     totals.add(counter.encode())
 
-    batches = list(totals.batches())
+    batches = list(totals.batches({}))
 
     events = [event for batch in batches for event in batch if event.agent_id == "picker"]
     assert max(len(event.to_bytes()) for event in events) < 1_000_000
@@ -184,7 +184,7 @@ def test_counters_that_an_earlier_release_left_are_still_published() -> None:
     totals = CountTotals()
     totals.add(orjson.dumps({"hour": NOON, "counters": counters}))
 
-    ((event,),) = totals.batches()
+    ((event,),) = totals.batches({})
 
     assert event.counts[0].feedback == 2
     assert event.counts[0].model_digest is None

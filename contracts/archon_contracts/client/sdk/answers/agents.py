@@ -63,6 +63,10 @@ class AgentInfo(ApiAnswer):
     deployed: DeployedVersionInfo | None = None
     open_job: UUID | None = None
     feedback_totals: FeedbackTotalsInfo | None = None
+    unused_feedback: int | None = Field(
+        default=None,
+        description="Feedback in no window yet, which the trigger counts; absent: none was stored.",
+    )
     parked: ParkedInfo | None = Field(
         default=None, description="Present: its trigger could not be evaluated."
     )
