@@ -111,17 +111,24 @@ class GatewayService:
             rollout=request.rollout,
             priority=request.priority,
         )
+        await self.send_profile(tx, identity, profile, request.reason or "")
+        return profile
+
+    async def send_profile(
+        self, tx: Tx, identity: RequestIdentity, profile: AgentProfile, reason: str
+    ) -> None:
+        """Send a checked profile; raises NotAllowed where the key is bound to other agents."""
+        require_agents(identity.caller, [profile.agent_id])
         command = ConfigureAgent(
             tenant_id=identity.tenant_id,
-            agent_id=request.agent_id,
+            agent_id=profile.agent_id,
             profile=profile,
-            reason=request.reason or "",
+            reason=reason,
             requested_by=identity.actor,
-            gateway_mac=self._vouch(identity.tenant_id, request.agent_id, request.base_model),
+            gateway_mac=self._vouch(identity.tenant_id, profile.agent_id, profile.base_model),
         )
         check_size(command)
         await self._outbox.append(tx, command, cause=identity.cause())
-        return profile
 
     async def request_training(
         self,

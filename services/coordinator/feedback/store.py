@@ -206,10 +206,7 @@ class FeedbackStore:
     ) -> dict[AgentKey, tuple[int, datetime]]:
         """How much feedback of each agent is in no window, and when that was so."""
         rows = self._queries.unused_feedback(tx, **_arrays(list(keys)))
-        return {
-            AgentKey(row["tenant_id"], row["agent_id"]): (row["unused"], row["at"])
-            async for row in rows
-        }
+        return {AgentKey(r["tenant_id"], r["agent_id"]): (r["unused"], r["at"]) async for r in rows}
 
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
         """Delete old interactions without feedback, and old records of internal traffic."""

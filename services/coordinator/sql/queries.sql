@@ -325,7 +325,7 @@ SET unused = unused + :added,
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: add_unchanged_counts(tenant_id, agent_id)!
--- Counts of nothing, as `FeedbackCounter.encode` writes them: publishing them tells readers how much
+-- Counts of nothing, as `FeedbackCounter.encode` writes them: publishing them shows readers how much
 -- feedback is unused now.
 INSERT INTO pending_counts (counts)
 SELECT convert_to(jsonb_build_object(

@@ -65,6 +65,26 @@ def draw_charts(points: Sequence[MetricSample]) -> list[CurveChart]:
     return [_draw(title, attempt, charts[title]) for title in shown[:MAX_CHARTS]]
 
 
+def draw_overlay(runs: Sequence[tuple[str, Sequence[MetricSample]]]) -> list[CurveChart]:
+    """A chart per metric with a curve per run, of its newest attempt; runs have labels.
+
+    Runs with more steps go further to the right: the axis is the same for all.
+    """
+    charts: defaultdict[str, dict[str, dict[int, float]]] = defaultdict(dict)
+    for label, points in runs:
+        attempt = max((point.attempt for point in points), default=0)
+        for point in points:
+            if point.attempt == attempt:
+                charts[point.name].setdefault(label, {})[point.step] = point.value
+    found = {
+        title: {label: values for label, values in curves.items() if len(values) > 1}
+        for title, curves in charts.items()
+    }
+    shown = sorted((title for title, curves in found.items() if curves), key=_rank)
+    labels = [label for label, _ in runs]
+    return [_draw(title, 0, found[title], labels) for title in shown[:MAX_CHARTS]]
+
+
 def _rank(title: str) -> tuple[int, str]:
     """Losses first, then what validation found, then how the training went."""
     if title == "loss":
@@ -74,7 +94,14 @@ def _rank(title: str) -> tuple[int, str]:
     return (2 if title in FIRST else 3), title
 
 
-def _draw(title: str, attempt: int, metrics: dict[str, dict[int, float]]) -> CurveChart:
+def _draw(
+    title: str,
+    attempt: int,
+    metrics: dict[str, dict[int, float]],
+    labels: Sequence[str] | None = None,
+) -> CurveChart:
+    """With `labels`, a curve has the colour of its label's place, in every chart the same."""
+    numbers = {label: number for number, label in enumerate(labels or sorted(metrics))}
     steps = sorted({step for values in metrics.values() for step in values})
     heights = [value for values in metrics.values() for value in values.values()]
     x_ticks, y_ticks = (
@@ -93,15 +120,19 @@ def _draw(title: str, attempt: int, metrics: dict[str, dict[int, float]]) -> Cur
     curves = [
         ChartCurve(
             label=name,
-            number=number,
+            number=numbers[name],
             path=" ".join(f"{x(step):g},{y(value):g}" for step, value in values.items()),
             last=list(values.values())[-1],
         )
-        for number, (name, values) in enumerate(sorted(metrics.items()))
+        for name, values in sorted(metrics.items(), key=lambda each: numbers[each[0]])
     ]
     series = [
-        {"label": name, "values": [values.get(step) for step in steps]}
-        for name, values in sorted(metrics.items())
+        {
+            "label": curve.label,
+            "color": curve.number % 4,
+            "values": [metrics[curve.label].get(step) for step in steps],
+        }
+        for curve in curves
     ]
     return CurveChart(
         title=title,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -14,7 +15,7 @@ from services.gateway.http.validation import to_request_error
 B = TypeVar("B", bound=BaseModel)
 
 MAX_FORM_BYTES: Final = 8_192
-MAX_FIELDS: Final = 30
+MAX_FIELDS: Final = 60
 REQUEST_ID: Final = "request_id"
 """A hidden field, random for each page shown: the same form sent again has no further effect."""
 
@@ -40,13 +41,14 @@ async def read_form(request: Request) -> tuple[dict[str, str], bytes]:
     return dict(pairs), body
 
 
-def read_body(model: type[B], fields: dict[str, str]) -> B:
+def read_body(model: type[B], fields: Mapping[str, object]) -> B:
     """The request body that a program would send; an empty field is an absent one.
 
     Raises:
         Invalid: a field breaks a rule, as in the API.
     """
-    stated = {k: v.strip() for k, v in fields.items() if v.strip() and k != REQUEST_ID}
+    texts = {k: v.strip() if isinstance(v, str) else v for k, v in fields.items()}
+    stated = {k: v for k, v in texts.items() if v != "" and k != REQUEST_ID}
     try:
         return model.model_validate(stated)
     except ValidationError as error:

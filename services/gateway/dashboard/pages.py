@@ -57,6 +57,7 @@ OPERATIONS: Final = (
 ACCEPTED: Final = {
     "cancel": "The cancellation is on its way to the coordinator.",
     "deploy": "The deployment is on its way; the timeline shows it when it is done.",
+    "policy": "The policy is on its way to the coordinator; it shows here once it is confirmed.",
     "replay": "The record is sent to its topic again.",
     "revoke": "The key is revoked.",
     "rollback": "The rollback is on its way; the timeline shows it when it is done.",

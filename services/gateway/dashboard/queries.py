@@ -8,6 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from archon_contracts.values import TriggerPolicy
+from services.gateway.auth.agent_binding import hide_other_agents
+from services.gateway.auth.credentials import Caller
+from services.gateway.domain import PreparedDatasetView
+from services.gateway.errors import NotFound
 from services.gateway.views.base import View
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
@@ -75,6 +79,35 @@ class DashboardQueries:
             offset=offset,
         )
         return [AgentRow(**_with_default(row)) async for row in rows]
+
+    async def prepared_dataset(
+        self, tx: Tx, caller: Caller, dataset_id: UUID
+    ) -> PreparedDatasetView:
+        """A dataset that was prepared for a job.
+
+        Raises:
+            NotFound: there is none, or it is of an agent that the key may not name.
+        """
+        row = await self._queries.find_prepared_dataset(
+            tx, tenant_id=caller.tenant_id, dataset_id=dataset_id
+        )
+        if row is None:
+            raise NotFound("dataset", dataset_id)
+        found = PreparedDatasetView(**row["body"], prepared_at=row["prepared_at"])
+        hide_other_agents(caller, found.agent_id, "dataset", dataset_id)
+        return found
+
+    async def preceding_dataset(
+        self, tx: Tx, tenant_id: str, dataset: PreparedDatasetView
+    ) -> UUID | None:
+        """The one that was prepared for the agent before it; None: it is the first."""
+        found: UUID | None = await self._queries.preceding_dataset(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=dataset.agent_id,
+            prepared_at=dataset.prepared_at,
+        )
+        return found
 
 
 def _with_default(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from services.gateway.dashboard.views import (
     agents,
     changes,
     data,
+    datasets,
     experiments,
     handbook,
     jobs,
     operations,
     overview,
+    policies,
     reviews,
     session,
+    training,
 )
 from services.gateway.routes.dependencies import GatewayApi
 
@@ -26,8 +29,11 @@ VIEWS = (
     jobs,
     experiments,
     agents,
+    policies,
+    training,
     reviews,
     data,
+    datasets,
     operations,
     changes,
     handbook,

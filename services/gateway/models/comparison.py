@@ -26,7 +26,7 @@ def compare_models(
     ancestors: tuple[Sequence[Ancestor], Sequence[Ancestor]],
 ) -> ComparisonView:
     """What differs between two versions; `ancestors` of each, itself first."""
-    left, right = _fields(first), _fields(second)
+    left, right = list_fields(first), list_fields(second)
     return ComparisonView(
         agent_id=first.agent_id,
         first=first.version,
@@ -61,7 +61,7 @@ def _common(first: Sequence[Ancestor], second: Sequence[Ancestor]) -> str | None
     return next((each.version for each in first if each.version in known), None)
 
 
-def _fields(model: ModelView) -> dict[str, JsonValue]:
+def list_fields(model: ModelView) -> dict[str, JsonValue]:
     """The lineage as dotted names, so that one changed hyper-parameter is one row."""
     whole = model.lineage.model_dump(mode="json", exclude_none=True, exclude=set(OWN))
     return dict(_flatten("", whole))

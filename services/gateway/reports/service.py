@@ -29,9 +29,10 @@ class RunReports:
 
         Of an evaluation without a file of changes, or whose artifact is lost, the rest is given.
         """
-        return build_run_report(job, points, await self._read_changes(job))
+        return build_run_report(job, points, await self.read_changes(job))
 
-    async def _read_changes(self, job: JobView) -> EvaluationChanges | None:
+    async def read_changes(self, job: JobView) -> EvaluationChanges | None:
+        """What the job's candidate changed; None: not evaluated, or its file is lost."""
         predictions = (job.evaluation or {}).get("predictions")
         if predictions is None:
             return None

@@ -156,6 +156,16 @@ WHERE tenant_id = :tenant_id
 ORDER BY prepared_at DESC, dataset_id
 LIMIT :limit OFFSET :offset;
 
+-- name: find_prepared_dataset(tenant_id, dataset_id)^
+SELECT body, prepared_at FROM prepared_datasets
+WHERE dataset_id = :dataset_id AND tenant_id = :tenant_id;
+
+-- name: preceding_dataset(tenant_id, agent_id, prepared_at)$
+-- The one that was prepared for the agent before it.
+SELECT dataset_id FROM prepared_datasets
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND prepared_at < :prepared_at
+ORDER BY prepared_at DESC LIMIT 1;
+
 -- Jobs ---------------------------------------------------------------------------------------
 
 -- name: insert_requested_job(job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, at)!

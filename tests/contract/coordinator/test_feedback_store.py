@@ -32,7 +32,7 @@ async def test_pending_counts_are_taken_once_and_the_oldest_first(stores: Stores
     assert [sorted(each) for each in taken] == [[b"1", b"2"], [b"3"], []]
 
 
-async def test_what_is_unused_of_an_agent_is_told_with_the_time_of_the_look(stores: Stores) -> None:
+async def test_what_is_unused_of_an_agent_has_the_time_of_the_look(stores: Stores) -> None:
     await stores.insert(row(1), row(2))
     await stores.call("retract", [retraction(1, 9)], NOON)
 

@@ -97,7 +97,7 @@ async def test_counts_whose_publication_fails_are_published_later(
     assert (await totals(world))["feedback"] == 1
 
 
-async def test_readers_are_told_what_is_unused_also_after_a_window_and_a_retraction(
+async def test_readers_see_what_is_unused_also_after_a_window_and_a_retraction(
     world: World,
 ) -> None:
     await world.deliver(configure(trigger_minimum_feedback=3))

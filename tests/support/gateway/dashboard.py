@@ -31,6 +31,7 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentProfile, ArtifactRef, Estimate, ModelRef, TrainingMethod
 from tests.support.eventually import eventually
+from tests.support.gateway.dashboard_files import TOPICS, dataset_files, evaluation_files
 from tests.support.gateway.experiments import events_of_experiment
 from tests.support.gateway.gateway import KEY, ServedGateway
 
@@ -61,7 +62,12 @@ async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN
     """
     job_id = new_id()
     canary = events_of_experiment(agent_id, job_id, text)
-    await gateway.publish(*events_of_retrain(agent_id, job_id, text), *canary)
+    artifacts = gateway.application.service_context.artifacts
+    files = (
+        await artifacts.publish_files(dataset_files(text)),
+        await artifacts.publish_files(evaluation_files(text)),
+    )
+    await gateway.publish(*events_of_retrain(agent_id, job_id, text, files), *canary)
 
     async def is_shown() -> None:
         job = await gateway.get(f"/v1/jobs/{job_id}")
@@ -77,8 +83,66 @@ async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN
     return job_id
 
 
-def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
-    """The events of a retrain that was deployed; `text` stands wherever somebody may write one."""
+async def store_first_version(gateway: ServedGateway, agent_id: str) -> tuple[UUID, UUID]:
+    """Let the gateway read an earlier training of a known agent; returns its job and dataset."""
+    job_id, dataset_id = new_id(), new_id()
+    began = datetime.now(UTC) - timedelta(hours=2)
+    job: dict[str, Any] = {"agent_id": agent_id, "job_id": job_id}
+    artifact = await gateway.application.service_context.artifacts.publish_files(
+        dataset_files(PLAIN, first=10)
+    )
+    await gateway.publish(
+        *_state_changes(job, "the first training", began, "c3" * 16),
+        MetricsRecorded(**job, attempt=1, points=_points(PLAIN, began, 1.3)),
+        DatasetPrepared(
+            **job,
+            dataset_id=dataset_id,
+            dataset_version=2,
+            artifact=artifact,
+            items={"train": 30, "validation": 5, "test": 5},
+            quality=QualityReport(received=41, kept=40, quarantined=1),
+        ),
+        EvaluationCompleted(
+            **job,
+            evaluation_id=new_id(),
+            passed=True,
+            reasons=("nothing was deployed before",),
+            accuracy={"candidate": {"all": _estimate(0.75), **_by_topic(0.15)}},
+            duration_seconds=1,
+        ),
+        ModelRegistered(
+            **job,
+            model_id=new_id(),
+            model=ModelRef(version="1.0.0", artifact=WEIGHTS),
+            dataset_id=dataset_id,
+            metrics={"accuracy": _estimate(0.75)},
+        ),
+    )
+
+    async def is_shown() -> None:
+        model = await gateway.get(f"/v1/agents/{agent_id}/models/1.0.0")
+        assert model["evaluation"] is not None
+        assert (await gateway.get(f"/v1/jobs/{job_id}"))["dataset"] is not None
+        assert (await gateway.get(f"/v1/jobs/{job_id}/series"))["items"] is not None
+
+    await eventually(is_shown, timeout=20)
+    return job_id, dataset_id
+
+
+def _by_topic(loss: float = 0.0) -> dict[str, Estimate]:
+    return {topic: _estimate(0.5 + 0.09 * n - loss) for n, topic in enumerate(TOPICS)}
+
+
+def events_of_retrain(
+    agent_id: str,
+    job_id: UUID,
+    text: str,
+    files: tuple[ArtifactRef, ArtifactRef] = (WEIGHTS, WEIGHTS),
+) -> list[Contract]:
+    """The events of a retrain that was deployed; `text` stands wherever somebody may write one.
+
+    `files` are the dataset's and the evaluation's.
+    """
     began = datetime.now(UTC) - timedelta(minutes=4)
     job: dict[str, Any] = {"agent_id": agent_id, "job_id": job_id}
     name = "contradicted" if text == PLAIN else text
@@ -96,14 +160,16 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
         FeedbackCounted(
             agent_id=agent_id, counts=(_counts(began),), unused=82, unused_at=datetime.now(UTC)
         ),
-        _dataset_prepared(job, name),
-        _evaluation_completed(job, name, text),
+        _dataset_prepared(job, name, files[0]),
+        _evaluation_completed(job, name, text, files[1]),
         *_model_events(job, name, text, began),
         WorkerReported(worker_id="trainer-1", service="trainer", slots=2, busy=1),
     ]
 
 
-def _state_changes(job: dict[str, Any], text: str, began: datetime) -> list[JobStateChanged]:
+def _state_changes(
+    job: dict[str, Any], text: str, began: datetime, trace: str = TRACE
+) -> list[JobStateChanged]:
     states = [state for state in JobState if not state.is_final] + [JobState.COMPLETED]
     return [
         JobStateChanged(
@@ -113,18 +179,18 @@ def _state_changes(job: dict[str, Any], text: str, began: datetime) -> list[JobS
             attempt=1,
             reason=text,
             occurred_at=began + timedelta(seconds=7 * number),
-            trace_id=TRACE,
+            trace_id=trace,
         )
         for number, state in enumerate(states)
     ]
 
 
-def _dataset_prepared(job: dict[str, Any], name: str) -> DatasetPrepared:
+def _dataset_prepared(job: dict[str, Any], name: str, files: ArtifactRef) -> DatasetPrepared:
     return DatasetPrepared(
         **job,
         dataset_id=new_id(),
         dataset_version=3,
-        artifact=WEIGHTS,
+        artifact=files,
         items={"train": 480, "validation": 60, "test": 60},
         quality=QualityReport(
             received=640, kept=600, quarantined=12, quarantined_by_reason={name: 12}
@@ -132,16 +198,19 @@ def _dataset_prepared(job: dict[str, Any], name: str) -> DatasetPrepared:
     )
 
 
-def _evaluation_completed(job: dict[str, Any], name: str, text: str) -> EvaluationCompleted:
+def _evaluation_completed(
+    job: dict[str, Any], name: str, text: str, files: ArtifactRef
+) -> EvaluationCompleted:
     return EvaluationCompleted(
         **job,
         evaluation_id=new_id(),
         passed=True,
         reasons=(f"accuracy rises by 9.0 points (p = 0.001); {text}",),
         accuracy={
-            "candidate": {"all": _estimate(0.84), name: _estimate(0.7)},
+            "candidate": {"all": _estimate(0.84), name: _estimate(0.7), **_by_topic()},
             "deployed": {"all": _estimate(0.75)},
         },
+        predictions=files,
         compared_with="1.0.0",
         duration_seconds=1,
     )
@@ -172,8 +241,13 @@ def _model_events(job: dict[str, Any], name: str, text: str, began: datetime) ->
     ]
 
 
-def _points(text: str, at: datetime) -> tuple[MetricPoint, ...]:
-    falling = {"train/loss": 1.6, "validation/loss": 1.8, "train/learning_rate": 3e-4}
+def _points(text: str, at: datetime, scale: float = 1.0) -> tuple[MetricPoint, ...]:
+    falling = {
+        "train/loss": 1.6 * scale,
+        "validation/loss": 1.8 * scale,
+        "train/learning_rate": 3e-4,
+        "train/gradient_norm": 2.5 * scale,
+    }
     if text != PLAIN:
         falling[text] = 1.0
     found = [

@@ -35,9 +35,9 @@
         continue;
       }
       if (known) known.destroy();
-      const series = points.series.map((each, number) => ({
+      const series = points.series.map((each) => ({
         label: each.label,
-        stroke: color(`--s${number % 4}`),
+        stroke: color(`--s${each.color}`),
         width: 2,
         spanGaps: true,
         points: { show: points.x.length < 40 },

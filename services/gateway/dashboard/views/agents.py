@@ -13,7 +13,9 @@ from archon_contracts.identifiers import new_id
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
+from services.gateway.dashboard.matrices import draw_heat_map
 from services.gateway.dashboard.pages import respond
+from services.gateway.dashboard.views.data import read_scores
 from services.gateway.http.pages import PAGE, PageRequest
 from services.gateway.models.search import parse_conditions
 from services.gateway.requests import DeployRequest, RollBackRequest
@@ -66,6 +68,7 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             models=models,
             windows=windows,
             jobs=jobs,
+            heat_map=draw_heat_map([(each.version, read_scores(each)) for each in models[::-1]]),
             now=api.clock.now(),
         )
 

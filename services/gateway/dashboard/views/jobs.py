@@ -12,18 +12,23 @@ from starlette.responses import RedirectResponse, Response
 
 from archon_contracts.base import Name
 from archon_contracts.events import JobState
+from archon_contracts.formats import EvaluationChanges, TopicChange
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.dashboard.answers import read_answers
 from services.gateway.dashboard.drawings import draw_charts, draw_waterfall
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
 from services.gateway.dashboard.pages import respond
 from services.gateway.domain import JobView
 from services.gateway.http.pages import PAGE, PageRequest
-from services.gateway.reports.page import HEADER_POLICY, render_page
+from services.gateway.reports.charts import IntervalMark, place_intervals
+from services.gateway.reports.page import DECISIONS, EFFECTS, HEADER_POLICY, render_page
 from services.gateway.requests import CancelRequest
 from services.gateway.routes.dependencies import GatewayApi
 
+TOPICS_SHOWN: Final = 25
+MOVES_SHOWN: Final = 15
 STAGES: Final = tuple(state for state in JobState if not state.is_final)
 SEE_OTHER: Final = 303
 
@@ -81,6 +86,7 @@ def _add_job(router: APIRouter, api: GatewayApi) -> None:
             job = await api.queries.job(tx, caller, job_id)
             points = await api.metrics.samples(tx, job)
             trace = await api.queries.trace(tx, caller, job_id)
+        changes = await api.reports.read_changes(job)
         charts = await asyncio.to_thread(draw_charts, points)
         waterfall = await asyncio.to_thread(draw_waterfall, trace.spans, trace.services)
         return await respond(
@@ -93,8 +99,21 @@ def _add_job(router: APIRouter, api: GatewayApi) -> None:
             charts=charts,
             waterfall=waterfall,
             trace=trace,
+            changes=changes,
+            topics=list_topics(changes),
+            decisions=DECISIONS,
+            effects=EFFECTS,
+            moves_shown=MOVES_SHOWN,
             now=api.clock.now(),
         )
+
+    @router.get("/jobs/{job_id}/answers")
+    async def show_answers(request: Request, job_id: UUID, caller: Caller = reader) -> Response:
+        """What the models of the evaluation answered: confusion matrices and the surest errors."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            job = await api.queries.job(tx, caller, job_id)
+        roles, fault = await read_answers(api.artifacts, job.evaluation)
+        return await respond(request, "answers.html", caller, job=job, roles=roles, fault=fault)
 
     @router.get("/jobs/{job_id}/report")
     async def show_report(job_id: UUID, caller: Caller = reader) -> HTMLResponse:
@@ -141,6 +160,12 @@ def _add_cancel(router: APIRouter, api: GatewayApi) -> None:
             identity = await api.idempotency.identify(tx, caller, repeatable)
             await api.service.cancel_job(tx, identity, job_id, body.reason)
         return RedirectResponse(f"/jobs/{job_id}?accepted=cancel", SEE_OTHER)
+
+
+def list_topics(changes: EvaluationChanges | None) -> list[tuple[TopicChange, IntervalMark]]:
+    """Topics of an evaluation with the mark of their difference, all on one axis."""
+    topics = changes.topics[:TOPICS_SHOWN] if changes else ()
+    return list(zip(topics, place_intervals(topics), strict=True))
 
 
 def find_reached(job: JobView) -> set[str]:

@@ -15,7 +15,7 @@ from archon_contracts.events import AgentConfigured
 from archon_contracts.values import AgentProfile
 from tests.support.browser import ABSENT, CHROMIUM, BrowserPage, open_page
 from tests.support.eventually import eventually
-from tests.support.gateway.dashboard import HOSTILE, TRACE, store_retrain
+from tests.support.gateway.dashboard import HOSTILE, TRACE, store_first_version, store_retrain
 from tests.support.gateway.gateway import KEY, ServedGateway
 from tests.support.gateway.two_tenants import spans
 from tests.support.sources import ROOT
@@ -50,7 +50,12 @@ PAGES = {
     "rollback": "/agents/helpdesk/rollback",
     "data": "/data",
     "handbook": "/handbook/training-failures",
-    "compare": "/compare?agent_id=helpdesk&version=1.1.0",
+    "compare": "/compare?agent_id=helpdesk&version=1.1.0&version=1.0.0",
+    "answers": "/jobs/{job}/answers",
+    "prepared": "/data/prepared/{dataset}?against={first}",
+    "policies": "/agents/helpdesk/policies/trigger",
+    "train": "/agents/helpdesk/train",
+    "generate": "/agents/helpdesk/generate",
     "audit": "/operations/audit",
     "keys": "/operations/keys",
     "letters": "/operations/dead-letters",
@@ -69,6 +74,9 @@ async def test_every_page_fits_and_complains_of_nothing(
         "job": await store_retrain(gateway, "helpdesk"),
         "hostile": await store_retrain(gateway, "hostile", HOSTILE),
     }
+    dataset = (await gateway.get(f"/v1/jobs/{names['job']}"))["dataset"]["dataset_id"]
+    _, first = await store_first_version(gateway, "helpdesk")
+    names |= {"dataset": dataset, "first": first}
     base = str(gateway.http.base_url).rstrip("/")
     places = {name: f"{base}{place.format(**names)}" for name, place in PAGES.items()}
     async with open_page(tmp_path) as page:

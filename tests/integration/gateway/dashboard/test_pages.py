@@ -10,10 +10,12 @@ import pytest_asyncio
 
 from tests.support.gateway.dashboard import (
     HOSTILE,
+    PLAIN,
     TRACE,
     PageReader,
     browser_of,
     sign_in,
+    store_first_version,
     store_retrain,
 )
 from tests.support.gateway.gateway import ServedGateway
@@ -36,6 +38,15 @@ PAGES = (
     "/agents/{agent}/review",
     "/agents/{agent}/rollback",
     "/agents/{agent}/deploy/1.1.0",
+    "/agents/{agent}/policies/trigger",
+    "/agents/{agent}/policies/rollout",
+    "/agents/{agent}/train",
+    "/agents/{agent}/generate",
+    "/jobs/{job}/answers",
+    "/data/prepared/{dataset}",
+    "/data/prepared/{dataset}?part=quarantined",
+    "/data/prepared/{dataset}?against={first}",
+    "/data/uploaded/{agent}-suite",
     "/data",
     "/compare",
     "/handbook",
@@ -56,10 +67,16 @@ each_page = pytest.mark.parametrize("place", PAGES)
 async def jobs(gateway: ServedGateway) -> dict[str, UUID]:
     """A retrain of an agent, and one whose every text is hostile."""
     assert (await gateway.http.post("/v1/traces", **spans(TRACE, HOSTILE))).status_code == 200
-    return {
-        AGENT: await store_retrain(gateway, AGENT),
-        HOSTILE_AGENT: await store_retrain(gateway, HOSTILE_AGENT, HOSTILE),
-    }
+    found = {}
+    for agent, text in ((AGENT, PLAIN), (HOSTILE_AGENT, HOSTILE)):
+        found[agent] = await store_retrain(gateway, agent, text)
+        job = await gateway.get(f"/v1/jobs/{found[agent]}")
+        found[f"{agent} dataset"] = UUID(job["dataset"]["dataset_id"])
+        _, found[f"{agent} first"] = await store_first_version(gateway, agent)
+        items = [{"id": f"s{n}", "input": f"{n} {text}", "target": text} for n in range(30)]
+        body = {"name": f"{agent}-suite", "purpose": "evaluation", "items": items}
+        assert (await gateway.http.post("/v1/datasets", json=body)).status_code == 201
+    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -72,9 +89,14 @@ async def browser(
         yield client
 
 
-def fill(place: str, agent: str, job: UUID) -> str:
+def fill(place: str, agent: str, names: dict[str, UUID]) -> str:
     """The address with the names in it."""
-    return place.replace("{job}", str(job)).replace("{agent}", agent)
+    return place.format(
+        job=names[agent],
+        agent=agent,
+        dataset=names[f"{agent} dataset"],
+        first=names[f"{agent} first"],
+    )
 
 
 async def test_docs_lead_to_the_reference_of_the_api(gateway: ServedGateway) -> None:
@@ -87,7 +109,7 @@ async def test_docs_lead_to_the_reference_of_the_api(gateway: ServedGateway) -> 
 async def test_a_page_loads_only_assets_of_this_site_and_weighs_little(
     browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str
 ) -> None:
-    page = await browser.get(fill(place, AGENT, jobs[AGENT]))
+    page = await browser.get(fill(place, AGENT, jobs))
 
     assert page.status_code == 200, page.text
     loaded = PageReader(page.text).loaded
@@ -105,7 +127,7 @@ async def test_a_page_loads_only_assets_of_this_site_and_weighs_little(
 async def test_hostile_text_is_shown_as_text(
     browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str
 ) -> None:
-    page = await browser.get(fill(place, HOSTILE_AGENT, jobs[HOSTILE_AGENT]))
+    page = await browser.get(fill(place, HOSTILE_AGENT, jobs))
 
     assert page.status_code == 200, page.text
     elements = PageReader(page.text).elements
@@ -136,12 +158,23 @@ async def test_hostile_text_is_shown_as_text(
         ("/operations/system", ("trainer-1", "1 of 2")),
         ("/operations/topics", ("archon.jobs.v1", "archon.gateway")),
         ("/data", ("600 of 640", "480")),
+        ("/agents/{agent}", ("refund, version 1.1.0: 68.0 %", "refund, version 1.0.0: 53.0 %")),
+        ("/compare?agent_id={agent}&version=1.1.0&version=1.0.0", ("dataset_id", "train/loss")),
+        ("/jobs/{job}", ("not enough items", "Confusion matrix", "train/gradient_norm", "broken")),
+        ("/jobs/{job}/answers", ("billing answered as delivery: 2 of", "surest of first")),
+        ("/data/prepared/{dataset}", ("30 of 30 items", "case 3?", "user-0", "640")),
+        ("/data/prepared/{dataset}?text=CASE+17", ("1 of 30 items",)),
+        ("/data/prepared/{dataset}?part=quarantined", ("contradicted", "item-999")),
+        ("/data/prepared/{dataset}?against={first}", ("version 2", "10 items", "train to test")),
+        ("/data/uploaded/{agent}-suite", ("30 of 30 items", "1 to 25 are shown", "Next page")),
+        ("/agents/{agent}/policies/gate", ("maximum p value", "0.05")),
+        ("/agents/{agent}/train", ("all unused feedback (82 events)", "continual")),
     ],
 )
 async def test_a_page_shows_what_is_stored(
     browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str, expected: tuple[str, ...]
 ) -> None:
-    page = await browser.get(fill(place, AGENT, jobs[AGENT]))
+    page = await browser.get(fill(place, AGENT, jobs))
 
     assert [text for text in expected if text not in page.text] == []
 

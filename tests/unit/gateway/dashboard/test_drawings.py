@@ -11,6 +11,7 @@ from services.gateway.dashboard.drawings import (
     WATERFALL_WIDTH,
     WIDTH,
     draw_charts,
+    draw_overlay,
     draw_waterfall,
 )
 from services.gateway.domain import SpanView
@@ -50,7 +51,7 @@ def test_losses_share_a_chart_that_comes_first() -> None:
 
     assert [chart.title for chart in charts] == ["loss", "train/x"]
     assert [curve.label for curve in charts[0].curves] == ["train/loss", "validation/loss"]
-    assert charts[0].data["series"][0] == {"label": "train/loss", "values": [2, 1]}
+    assert charts[0].data["series"][0] == {"label": "train/loss", "color": 0, "values": [2, 1]}
 
 
 def test_a_single_point_is_no_curve() -> None:
@@ -125,3 +126,20 @@ def test_bars_stay_inside_of_their_axis(times: list[tuple[float, float]]) -> Non
 
 def test_an_empty_trace_has_no_rows() -> None:
     assert draw_waterfall([], []).rows == ()
+
+
+def test_runs_are_laid_over_each_other_and_keep_their_colour_in_every_chart() -> None:
+    charts = draw_overlay(
+        [
+            ("1.0.0", [*points("train/loss", 3, 2, 1), *points("train/x", 1, 2)]),
+            ("1.1.0", points("train/loss", 2, 1)),
+        ]
+    )
+
+    assert [chart.title for chart in charts] == ["train/loss", "train/x"]
+    assert [(curve.label, curve.number) for curve in charts[0].curves] == [
+        ("1.0.0", 0),
+        ("1.1.0", 1),
+    ]
+    assert charts[0].data["series"][1] == {"label": "1.1.0", "color": 1, "values": [2, 1, None]}
+    assert [curve.label for curve in charts[1].curves] == ["1.0.0"]

@@ -1,0 +1,73 @@
+"""Items of datasets: search, what is shown of them, and what differs between two versions."""
+
+import json
+
+from services.gateway.dashboard.samples import (
+    MAX_TEXT_SHOWN,
+    SAMPLES_SHOWN,
+    find_differences,
+    find_samples,
+    to_sample,
+)
+
+
+def lines(*items: object) -> bytes:
+    return b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in items)
+
+
+def item(number: int, target: str = "a", **fields: object) -> dict[str, object]:
+    return {"id": f"i{number}", "input": f"text {number}", "target": target} | fields
+
+
+def test_a_search_finds_any_case_and_counts_what_it_finds() -> None:
+    content = lines(*(item(n, "Refund" if n % 2 else "other") for n in range(100)))
+
+    page = find_samples(content, " REFUND ", 25)
+
+    assert (page.found, page.total, len(page.samples)) == (50, 100, SAMPLES_SHOWN)
+    assert page.samples[0].name == "i51"
+
+
+def test_a_search_takes_quotes_and_other_alphabets_as_text() -> None:
+    content = lines(item(1, input='say "hello" \\ path'), item(2, input="Überweisung مرحبا 🦊"))
+
+    assert [find_samples(content, text, 0).found for text in ('"hello"', "\\ path")] == [1, 1]
+    assert [find_samples(content, text, 0).found for text in ("Überweisung", "🦊", "(.*")] == [
+        1,
+        1,
+        0,
+    ]
+
+
+def test_what_nobody_doubts_is_not_listed_and_long_texts_are_cut() -> None:
+    sample = to_sample(lines(item(1, input="x" * 5000, weight=1.0, trust=0.2, unit="")))
+
+    assert sample.facts == (("trust", "0.2"),)
+    assert len(sample.text) == MAX_TEXT_SHOWN + 1
+
+
+def test_a_line_that_is_no_item_is_shown_and_does_not_fail() -> None:
+    assert to_sample(b"{").facts == (("fault", "not JSON"),)
+    assert to_sample(b"[1]").facts == (("fault", "no object"),)
+    assert to_sample(b"\xff").facts == (("fault", "not JSON"),)
+
+
+def test_versions_differ_by_added_removed_relabelled_and_moved_items() -> None:
+    before = {"train": lines(item(1), item(2), item(3)), "test": lines(item(4))}
+    after = {"train": lines(item(2, "b"), item(3), item(5)), "test": lines(item(4)), "more": b""}
+    moved = {"train": lines(item(4)), "test": lines(item(1), item(2), item(3))}
+
+    found = find_differences(before, after)
+
+    assert (found.added, found.removed, found.relabelled) == (1, 1, 1)
+    assert dict(found.targets) == {"a": -1, "b": 1}
+    assert {what for what, _ in found.examples} == {"added", "removed", "other target"}
+    assert find_differences(before, moved).moved == {("train", "test"): 3, ("test", "train"): 1}
+
+
+def test_a_version_does_not_differ_from_itself() -> None:
+    files = {"train": lines(*(item(n) for n in range(5)))}
+
+    found = find_differences(files, files)
+
+    assert (found.added, found.removed, found.relabelled, found.examples) == (0, 0, 0, [])
