@@ -71,6 +71,30 @@ def run_suite_file(path: Path, target: SuiteTarget) -> SuiteReport:
         raise NotEvaluatedError(str(error)) from error
 
 
+def compare_with(report: SuiteReport, path: Path) -> SuiteReport:
+    """The report with what moved since an earlier one.
+
+    Raises:
+        NotEvaluatedError: the file holds no report, or one of another suite.
+    """
+    from pydantic import ValidationError
+
+    from archon_contracts.formats import SuiteReport
+    from services.evaluator.suites.moves import add_moves
+
+    try:
+        before = SuiteReport.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise NotEvaluatedError(f"--before: {path} cannot be read: {error}.") from error
+    except ValidationError as error:
+        raise NotEvaluatedError(
+            f"--before: {path} is no report; write one with `archon evaluate ... --json`."
+        ) from error
+    if before.suite != report.suite:
+        raise NotEvaluatedError(f"--before: {path} is of suite {before.suite}, not {report.suite}.")
+    return add_moves(report, before)
+
+
 def _build_grader(target: SuiteTarget, suite: Suite) -> Grader | None:
     """The grader that is named; None where the suite wants none.
 

@@ -64,6 +64,8 @@ from archon_contracts.formats.run_report import (
 )
 from archon_contracts.formats.suite_report import (
     AbstentionPoint,
+    AnswerExplanation,
+    AnswerMoves,
     AssertionResult,
     CaseCategory,
     CaseResult,
@@ -103,6 +105,8 @@ __all__ = [
     "VALIDATION_FILE",
     "AbstentionPoint",
     "Annotation",
+    "AnswerExplanation",
+    "AnswerMoves",
     "AssertionResult",
     "CandidateFigures",
     "CaseCategory",

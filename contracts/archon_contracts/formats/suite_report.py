@@ -10,6 +10,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from archon_contracts.base import ValueObject
+from archon_contracts.formats.run_report import MovedAnswer
 from archon_contracts.values import ALL_ITEMS, Estimate, MetricResult
 
 
@@ -123,6 +124,36 @@ class ErrorCluster(ValueObject):
     examples: tuple[str, ...] = Field(description="Ids of the first of them.")
 
 
+class AnswerMoves(ValueObject):
+    """What moved in the confusion matrix since another run of the suite."""
+
+    since: str = Field(description="Agent or version that answered before.")
+    moved: tuple[MovedAnswer, ...] = Field(
+        default=(), description="Broken ones first, then the most frequent."
+    )
+    left_out: int = Field(default=0, ge=0, description="Items of rarer moves.")
+    corrected: int = Field(default=0, ge=0, description="Items that only this run has right.")
+    broken: int = Field(default=0, ge=0, description="Items that only the run before had right.")
+
+
+class AnswerExplanation(ValueObject):
+    """What one answer of an encoder rests on, token by token."""
+
+    id: str = Field(description="Of the case.")
+    output: str
+    tokens: tuple[str, ...]
+    attributions: tuple[float, ...] = Field(
+        description="What each token adds to the logit of `output`, beside the text with its words "
+        "masked: integrated gradients (arXiv:1703.01365)."
+    )
+    logit_difference: float = Field(description="To the masked text: what they are to sum to.")
+    unexplained: float = Field(description="What they miss of it: the integral is a sum.")
+    attention: tuple[tuple[float, ...], ...] = Field(
+        description="Attention rollout (arXiv:2005.00928): how much of each token (column) is in "
+        "each token's vector (row); rows sum to 1."
+    )
+
+
 class SuiteProducts(ValueObject):
     """What a metric alone does not show."""
 
@@ -132,6 +163,12 @@ class SuiteProducts(ValueObject):
     expected_calibration_error: Estimate | None = None
     abstention: tuple[AbstentionPoint, ...] = ()
     errors: tuple[ErrorCluster, ...] = ()
+    moves: AnswerMoves | None = Field(
+        default=None, description="Absent: no other run was named, or answers are texts."
+    )
+    explanations: tuple[AnswerExplanation, ...] = Field(
+        default=(), description="Of wrong and unsure answers; empty: the agent is no encoder."
+    )
 
 
 class GraderAgreement(ValueObject):

@@ -176,14 +176,21 @@ class TextEncoder:
         vectors_NH = torch.empty(len(ids), self.feature_size(features))
         for places in length_batches([len(each) for each in ids]):
             rows = TokenRows.of([len(ids[place]) for place in places])
-            lower_NH = embed_tokens(self.lower, [ids[place] for place in places], rows)
-            lower_NH = run_layers(_layers_of(self.lower), lower_NH, rows)
-            upper_NH = run_layers(_layers_of(self.upper.shell), lower_NH, rows)
-            pooled_BH = rows.average(upper_NH)
-            if features == "layers":
-                pooled_BH = _join_layers(rows.average(lower_NH), pooled_BH)
-            vectors_NH[places] = pooled_BH
+            states = embed_tokens(self.lower, [ids[place] for place in places], rows)
+            vectors_NH[places] = self.pool_embedded(states, rows, features)
         return vectors_NH
+
+    def pool_embedded(self, states: Tensor, rows: TokenRows, features: Features) -> Tensor:
+        """Vectors of the texts whose embeddings stand in `states`, token by token; for a BERT
+        encoder on the CPU in evaluation mode. Gradients pass."""
+        lower = run_layers(_layers_of(self.lower), states, rows)
+        pooled_BH = rows.average(run_layers(_layers_of(self.upper.shell), lower, rows))
+        return _join_layers(rows.average(lower), pooled_BH) if features == "layers" else pooled_BH
+
+    def layers(self) -> Iterator[nn.Module]:
+        """All layers, the lowest first."""
+        yield from _layers_of(self.lower)
+        yield from _layers_of(self.upper.shell)
 
     def lower_digest(self) -> str:
         """Equal for encoders whose vocabulary and frozen part give the same states."""

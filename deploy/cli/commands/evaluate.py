@@ -10,7 +10,7 @@ import typer
 from deploy.cli.errors import FAILED
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, shown, table
-from deploy.cli.suite_runs import SuiteTarget, run_suite_file
+from deploy.cli.suite_runs import SuiteTarget, compare_with, run_suite_file
 
 if TYPE_CHECKING:
     from archon_contracts.formats import GradingReport, SuiteReport
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "archon evaluate suite.yaml --agent tool-picker",
     "archon evaluate suite.yaml --agent tool-picker@1.2.0 --junit report.xml",
-    "archon evaluate suite.yaml --agent ./model-folder --html report.html",
+    "archon evaluate suite.yaml --agent ./model-folder --html report.html --before old.json",
     "archon evaluate suite.yaml --agent http://127.0.0.1:8000/v1 --model smollm2 --json",
     "archon evaluate suite.yaml --agent tool-picker --grader http://127.0.0.1:8000/v1",
 )
@@ -40,6 +40,13 @@ def evaluate(
     html: Annotated[
         Path | None, typer.Option(help="Write the report here, as one page.", dir_okay=False)
     ] = None,
+    before: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON report of an earlier run of the suite: show what moved since.",
+            dir_okay=False,
+        ),
+    ] = None,
     grader: Annotated[
         str,
         typer.Option(
@@ -60,6 +67,8 @@ def evaluate(
     """Run a suite's cases on an agent; exits with 0 (passed), 1 (not) or 2 (not possible)."""
     target = SuiteTarget(agent, model, threads, url, api_key, grader, grader_model, grader_replies)
     report = run_suite_file(suite, target)
+    if before:
+        report = compare_with(report, before)
     if junit:
         from services.evaluator.suites.outputs.junit import to_junit
 
@@ -108,6 +117,10 @@ def _print(report: SuiteReport) -> None:
     )
     headers = ("metric", "group", "figure", "95 % interval", "n", "unscored")
     console.print(table(f"{report.suite} on {report.agent}", headers, rows))
+    if moves := report.products.moves:
+        console.print(
+            f"since {shown(moves.since)}: {moves.corrected} corrected, {moves.broken} broken"
+        )
     if report.grading:
         console.print(describe_grading(report.grading))
     for reason in report.reasons:

@@ -67,6 +67,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     progress = Progress(report, total=_count_requests(suites) * len(command.versions))
     found: dict[str, list[SuiteReport]] = {}
     results: list[BenchmarkedSuite] = []
+    control = command.versions[0].model.version
     checks: list[ModelCheck] = []
     for number, each in enumerate(command.versions):
         version = each.model.version
@@ -78,7 +79,8 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
                 break
             raise
         loaded = ModelCheck(name="loads", passed=True, detail=f"in {seconds:.1f} s")
-        found[version] = _run_suites(command, number, agent, suites, progress, grader)
+        reports = _run_suites(command, number, agent, suites, progress, grader)
+        found[version] = _add_moves(reports, found.get(control, ()))
         results += [_summarise(version, number, n, r) for n, r in enumerate(found[version])]
         _write(Path(spec["output_dir"]), number, found[version])
         if command.mode is BenchmarkMode.VALIDATION:
@@ -180,6 +182,15 @@ def _run_suites(
         progress.before += report.answers
         reports.append(report)
     return reports
+
+
+def _add_moves(reports: list[SuiteReport], before: Sequence[SuiteReport]) -> list[SuiteReport]:
+    """The reports with what moved since the first version's, which itself has none before it."""
+    from services.evaluator.suites.moves import add_moves
+
+    if not before:
+        return reports
+    return [add_moves(now, then) for now, then in zip(reports, before, strict=True)]
 
 
 def _check(

@@ -82,8 +82,8 @@ def build_changes(
         key=lambda row: (-abs(row.difference.value), row.topic),
     )
     shown = sorted(topics[:MOST_TOPICS], key=lambda row: (row.difference.value, row.topic))
-    moves = _moves(candidate, before, kind)
-    named = _choose(moves)
+    moves = list_moves(candidate, before, kind)
+    named = choose_moves(moves)
     return EvaluationChanges(
         kind=kind,
         control=control.value,
@@ -228,9 +228,10 @@ def _accuracy(rows: Sequence[PredictionRow]) -> dict[str, Estimate]:
     return estimate_groups(rows, lambda row: row.correct)
 
 
-def _moves(
+def list_moves(
     candidate: Sequence[PredictionRow], before: Sequence[PredictionRow], kind: AgentKind
 ) -> list[MovedAnswer]:
+    """The answers that moved, the most frequent moves first; both answered the same items."""
     earlier = {row.id: row for row in before}
     items: defaultdict[tuple[str, str, str, MoveEffect], list[str]] = defaultdict(list)
     for row in candidate:
@@ -259,7 +260,7 @@ def _moves(
     return sorted(moves, key=lambda m: (-m.items, m.effect, m.target, m.before, m.after))
 
 
-def _choose(moves: Sequence[MovedAnswer]) -> tuple[MovedAnswer, ...]:
+def choose_moves(moves: Sequence[MovedAnswer]) -> tuple[MovedAnswer, ...]:
     """The most frequent ones, the broken first: few as they are, a reader must see them."""
     broken = [move for move in moves if move.effect is MoveEffect.BROKEN][:MOST_BROKEN]
     others = [move for move in moves if move.effect is not MoveEffect.BROKEN]

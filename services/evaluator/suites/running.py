@@ -9,6 +9,7 @@ from typing import Final
 
 from archon_contracts.events import FeedbackCounts
 from archon_contracts.formats import (
+    AnswerExplanation,
     CaseResult,
     GradingReport,
     SuiteReport,
@@ -43,6 +44,7 @@ class SuiteRun:
     has_classes: bool
     """Whether answers are from a fixed set, so that a confusion matrix says something."""
     grading: GradingReport | None = None
+    explanations: Sequence[AnswerExplanation] = ()
 
 
 def run_suite(
@@ -81,8 +83,19 @@ def run_suite(
     grading = None
     if suite.grading is not None and grader is not None:
         results, grading = grader.grade(suite, suite.grading, results)
-    run = SuiteRun(suite, agent.name, digest, results, seconds, has_classes, grading)
+    explained = explain_answers(agent, results, suite.explanations) if has_classes else []
+    run = SuiteRun(suite, agent.name, digest, results, seconds, has_classes, grading, explained)
     return build_report(run, chosen, feedback)
+
+
+def explain_answers(
+    agent: EvaluatedAgent, results: Sequence[CaseResult], most: int
+) -> list[AnswerExplanation]:
+    """What wrong answers rest on, then those of the least confidence; each case once."""
+    first = [each for each in results if each.repeat == 0 and not each.error]
+    ordered = sorted(first, key=lambda each: (each.correct is not False, each.score or 0.0))
+    found = (agent.explain(each.id, each.input, each.output) for each in ordered[:most])
+    return [each for each in found if each is not None]
 
 
 def select_metrics(suite: Suite, metrics: Mapping[str, Metric]) -> list[Metric]:
@@ -167,7 +180,9 @@ def build_report(
         thresholds=tuple(thresholds),
         metrics=measured,
         unmeasured=gaps,
-        products=build_products(run.results, has_classes=run.has_classes),
+        products=build_products(run.results, has_classes=run.has_classes).model_copy(
+            update={"explanations": tuple(run.explanations)}
+        ),
         grading=run.grading,
         cost=sum(costs) if len(costs) == len(run.results) else None,
         seconds=run.seconds,

@@ -217,6 +217,12 @@ class Suite(SuitePart):
     )
     metrics: tuple[StrictStr, ...] = Field(default=(), description="Empty: every metric.")
     thresholds: tuple[Threshold, ...] = ()
+    explanations: StrictInt = Field(
+        default=5,
+        ge=0,
+        le=50,
+        description="Wrong and unsure answers of an encoder to explain token by token.",
+    )
     grading: Grading | None = Field(default=None, description="Gives `response_quality`.")
 
     @model_validator(mode="after")

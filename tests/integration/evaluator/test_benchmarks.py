@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,9 +26,11 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from services.evaluator.benchmarks.child import BENCHMARK_ENTRY, run
 from services.evaluator.benchmarks.worker import BenchmarkWorker
+from services.evaluator.domain import GraderEndpoint
 from services.evaluator.errors import SuiteInvalid
 from services.evaluator.service import BENCHMARK_KIND, EvaluatorService
 from services.evaluator.store import EvaluationStore
+from services.evaluator.suites.answers import Answer
 from shared.errors import ChildFailed
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
@@ -73,7 +75,13 @@ class BenchmarkHarness:
     models: dict[str, ArtifactRef]
     items: ArtifactRef
 
-    async def run(self, command: RunBenchmark, children: Any = None) -> list[Any]:
+    async def run(
+        self,
+        command: RunBenchmark,
+        children: Any = None,
+        grader: GraderEndpoint | None = None,
+        over: int = 1,
+    ) -> list[Any]:
         """Take the command as the router would; the events that follow."""
         service = EvaluatorService(EvaluationStore(), self.shared.work)
         handler = BenchmarkWorker(
@@ -84,10 +92,11 @@ class BenchmarkHarness:
             clock=self.shared.clock,
             threads=1,
             replies=EvaluationStore(),
+            grader=grader,
         )
         async with working(self.shared.worker({BENCHMARK_KIND: handler})):
             await self.shared.inbox.run_once(message_of(command), service.accept_benchmark)
-            await until_over(self.shared.database)
+            await until_over(self.shared.database, over)
         return await events_of(self.shared.database)
 
     def command(self, *versions: str, **fields: Any) -> RunBenchmark:
@@ -142,6 +151,12 @@ async def test_versions_are_run_side_by_side_with_reports(
     assert json.loads(report)["passed"] is True
     page = await evaluator.shared.artifacts.read(event.reports, "version-2-suite-1.html")
     assert b"not passed" in page
+    moves = json.loads(
+        await evaluator.shared.artifacts.read(event.reports, "version-2-suite-1.json")
+    )
+    assert moves["products"]["moves"]["since"] == "1"
+    assert (moves["products"]["moves"]["corrected"], moves["products"]["moves"]["broken"]) == (3, 9)
+    assert len(moves["products"]["explanations"]) == 5
     assert all(isinstance(each, BenchmarkProgressed) for each in progress)
     assert [each.total for each in progress[:1]] == [24]
     assert len({each.answered for each in progress}) > 1
@@ -217,3 +232,49 @@ async def test_a_benchmark_that_cannot_be_run_says_why(
     assert isinstance(event, BenchmarkFailed)
     assert (event.error_type, event.retryable) == ("SuiteInvalid", False)
     assert "there is no metric 'acuracy'" in event.reason
+
+
+GRADED = """
+suite: graded
+cases: [{id: one, input: item 1, target: a}]
+grading: {rubric: the answer is short, repeats: 1}
+"""
+
+
+class CountingGrader:
+    """Grades every answer with 4, and counts how often it is asked."""
+
+    name = "grader"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def answer(self, inputs: Sequence[str], progress: Callable[[int], None]) -> list[Answer]:
+        self.asked += len(inputs)
+        return [Answer(output='{"score": 4, "reason": "short"}') for _ in inputs]
+
+    def explain(self, case_id: str, text: str, output: str) -> None:
+        """Nothing."""
+
+
+async def test_what_a_grader_replied_to_one_tenant_is_kept_for_that_tenant_alone(
+    evaluator: BenchmarkHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = CountingGrader()
+    monkeypatch.setattr(
+        "services.evaluator.suites.grading.grader.build_endpoint", lambda *options: model
+    )
+    items = await evaluator.shared.artifacts.publish_files({"suite.yaml": GRADED.encode()})
+    asked, qualities = [], []
+
+    for number, tenant in enumerate(("first", "first", "second"), start=1):
+        suites = (SuiteToBenchmark(name="graded", items=items),)
+        command = evaluator.command("1", tenant_id=tenant, suites=suites)
+        endpoint = GraderEndpoint("http://127.0.0.1:9/v1")
+        event = (await evaluator.run(command, grader=endpoint, over=number))[-1]
+        asked.append(model.asked)
+        (result,) = event.results
+        qualities += [m.estimate.value for m in result.metrics if m.name == "response_quality"]
+
+    assert asked == [1, 1, 2]
+    assert qualities == [0.75] * 3

@@ -92,6 +92,9 @@ class EndpointAgent:
         model = f" ({self._endpoint.model})" if self._endpoint.model else ""
         return without_credentials(str(self._url)) + model
 
+    def explain(self, case_id: str, text: str, output: str) -> None:
+        """Nothing: an endpoint gives answers alone."""
+
     def answer(self, inputs: Sequence[str], progress: Progress) -> list[Answer]:
         """One answer per input, in order; a request that fails is an answer with an error."""
         return asyncio.run(self._answer_all(inputs, progress))

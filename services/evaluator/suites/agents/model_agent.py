@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from archon_contracts.formats import AnswerExplanation
 from archon_contracts.metric_names import TOP_K
 from archon_inference.errors import InferenceError
 from services.evaluator.child import TIMED_REQUESTS
@@ -75,6 +76,16 @@ class ModelAgent:
             spent = time.perf_counter() - started
             found[place] = replace(found[place], latency_seconds=spent, memory_bytes=peak)
         return found
+
+    def explain(self, case_id: str, text: str, output: str) -> AnswerExplanation | None:
+        """What an answer of a classifier or selector rests on; None: it cannot be said."""
+        from archon_inference.classifier import Classifier
+        from archon_inference.selector import Selector
+        from services.evaluator.suites.explanations.explaining import explain_answer
+
+        if not isinstance(self._predictor, Classifier | Selector):
+            return None
+        return explain_answer(self._predictor, case_id, text, output)
 
 
 def _to_answer(prediction: Prediction) -> Answer:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from archon_contracts.formats import (
     AbstentionPoint,
+    AnswerExplanation,
     CaseResult,
     ConfusionCell,
     ReliabilityBin,
@@ -36,6 +37,11 @@ CHART: Final = 240.0
 """Side of a square chart, whose axes go from 0 to 1."""
 MATRIX_CLASSES: Final = 20
 """More rows do not fit a screen; the classes with most errors are shown."""
+CELL: Final = 14.0
+CHARACTER: Final = 8.0
+"""Width of a letter in the drawings of tokens, which are set in one width."""
+MAP_LABELS: Final = 120.0
+"""Place for the tokens beside and above an attention map."""
 SHOWN_EXAMPLES: Final = 200
 """Texts of cases in the page: those of the clusters of errors."""
 
@@ -59,6 +65,46 @@ class ConfusionMatrix:
     counts: Sequence[Sequence[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenBox:
+    """One token of a line of text, as dark as it matters."""
+
+    x: float
+    width: float
+    text: str
+    value: float
+    opacity: float
+
+
+@dataclass(frozen=True, slots=True)
+class MapCell:
+    """One cell of an attention map."""
+
+    x: float
+    y: float
+    value: float
+    opacity: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedAnswer:
+    """An explanation in the units of its drawings."""
+
+    explanation: AnswerExplanation
+    boxes: Sequence[TokenBox]
+    cells: Sequence[MapCell]
+
+    @property
+    def width(self) -> float:
+        """Of the line of tokens."""
+        return self.boxes[-1].x + self.boxes[-1].width
+
+    @property
+    def side(self) -> float:
+        """Of the map, without its labels."""
+        return CELL * len(self.boxes)
+
+
 def render_suite_page(report: SuiteReport) -> str:
     """The whole page."""
     products = report.products
@@ -70,6 +116,9 @@ def render_suite_page(report: SuiteReport) -> str:
         reliability=place_reliability(products.reliability),
         abstention=place_abstention(products.abstention),
         examples=_select_examples(report.results, examples),
+        explained=[place_explanation(each) for each in products.explanations],
+        cell=CELL,
+        labels=MAP_LABELS,
         side=CHART,
         policy=SUITE_PAGE_POLICY,
     )
@@ -126,6 +175,23 @@ def place_abstention(points: Sequence[AbstentionPoint]) -> list[ChartPoint]:
         )
         for each in points
     ]
+
+
+def place_explanation(explanation: AnswerExplanation) -> ExplainedAnswer:
+    """Tokens in a line, and the map of who has read whom; the darkest is the largest of each."""
+    most = max((abs(each) for each in explanation.attributions), default=0.0) or 1.0
+    boxes, x = [], 0.0
+    for token, value in zip(explanation.tokens, explanation.attributions, strict=True):
+        width = CHARACTER * len(token) + 2 * CHARACTER
+        boxes.append(TokenBox(x, width, token, value, round(abs(value) / most, 3)))
+        x += width
+    densest = max((max(row) for row in explanation.attention), default=0.0) or 1.0
+    cells = [
+        MapCell(CELL * column, CELL * row, value, round(value / densest, 3))
+        for row, values in enumerate(explanation.attention)
+        for column, value in enumerate(values)
+    ]
+    return ExplainedAnswer(explanation, boxes, cells)
 
 
 def _across(value: float) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,28 @@ thresholds:
 """
 
 
+GRADED = """
+suite: replies
+cases:
+  - {id: kind, input: say hello, target: a, human_quality: 1.0}
+  - {id: rude, input: say goodbye, target: a, human_quality: 0.0}
+grading: {rubric: the answer is kind, repeats: 2}
+thresholds:
+  - {metric: accuracy, at_least: 0.9}
+  - {metric: response_quality, at_least: 0.4}
+"""
+
+
+def grade_kindness(prompt: str) -> str:
+    """Five of the kind case, one of the other, as a model would wrap it."""
+    return f'Sure: {{"score": {5 if "say hello" in prompt else 1}, "reason": "so"}}'
+
+
 class FakeServer(ThreadingHTTPServer):
-    """An endpoint that gives one answer, and a gateway that knows one version."""
+    """An endpoint that gives one answer, a grader, and a gateway that knows one version."""
 
     daemon_threads = True
+    grade: Callable[[str], str] = staticmethod(grade_kindness)
     answer = "a"
     seconds = 0.0
     model: ArtifactRef | None = None
@@ -42,9 +60,12 @@ class FakeHandler(BaseHTTPRequestHandler):
     server: FakeServer
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         threading.Event().wait(self.server.seconds)
-        self._send({"choices": [{"message": {"content": self.server.answer}}]})
+        prompt = body["messages"][-1]["content"]
+        grades = self.path.startswith("/grader")
+        content = self.server.grade(prompt) if grades else self.server.answer
+        self._send({"choices": [{"message": {"content": content}}]})
 
     def do_GET(self) -> None:
         model = self.server.model
@@ -148,6 +169,97 @@ def test_an_unusable_suite_exits_with_2(suite: Path, text: str) -> None:
 
     assert result.exit_code == 2
     assert "suite.yaml" in result.stderr
+
+
+def test_a_grader_grades_beside_other_metrics_and_is_asked_once(
+    server: FakeServer, suite: Path, tmp_path: Path
+) -> None:
+    suite.write_text(GRADED)
+    kept = ("--grader-replies", str(tmp_path / "replies.json"))
+    options = ("--agent", url_of(server), "--grader", url_of(server, "/grader/v1"), "--json")
+
+    first, again = (json.loads(evaluate(suite, *options, *kept).stdout) for _ in range(2))
+
+    assert first["passed"] is True
+    assert [each["quality"] for each in first["results"]] == [1.0, 0.0]
+    grading = first["grading"]
+    assert (grading["graded"], grading["ungraded"], grading["requests"]) == (2, 0, 4)
+    assert (grading["noise"], grading["agreement"]["kappa"]) == (0.0, 1.0)
+    assert (again["grading"]["requests"], again["grading"]["from_cache"]) == (0, 4)
+    assert again["results"][0]["quality"] == 1.0
+
+
+def test_answers_that_a_grader_fails_to_grade_are_unscored_and_never_zero(
+    server: FakeServer, suite: Path
+) -> None:
+    suite.write_text(GRADED)
+    server.grade = lambda prompt: "I like it"
+    options = ("--agent", url_of(server), "--grader", url_of(server, "/grader/v1"), "--json")
+
+    result = evaluate(suite, *options)
+
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (report["grading"]["graded"], report["grading"]["ungraded"]) == (0, 2)
+    assert report["grading"]["invalid_replies"] == 4
+    assert "response_quality was not measured" in report["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (GRADED, (), "name the endpoint of a model with --grader"),
+        (SUITE, ("--grader", "http://127.0.0.1:9"), "--grader: the suite has no `grading`"),
+    ],
+)
+def test_a_grader_without_a_rubric_or_the_reverse_exits_with_2(
+    server: FakeServer, suite: Path, text: str, options: tuple[str, ...], message: str
+) -> None:
+    suite.write_text(text)
+
+    result = evaluate(suite, "--agent", url_of(server), *options)
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_what_moved_since_an_earlier_report_is_shown(
+    server: FakeServer, suite: Path, tmp_path: Path
+) -> None:
+    before, page = tmp_path / "before.json", tmp_path / "page.html"
+    server.answer = "b"
+    before.write_text(evaluate(suite, "--agent", url_of(server), "--json").stdout)
+    server.answer = "a"
+
+    result = evaluate(
+        suite, "--agent", url_of(server), "--before", str(before), "--html", str(page)
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "2 corrected, 0 broken" in result.output
+    assert "2 answers corrected, 0 broken" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), ("{}", "is no report"), ("other", "is of suite replies, not")],
+)
+def test_an_earlier_report_that_does_not_fit_exits_with_2(
+    server: FakeServer, suite: Path, tmp_path: Path, content: str | None, message: str
+) -> None:
+    before = tmp_path / "before.json"
+    if content == "other":
+        options = ("--agent", url_of(server), "--grader", url_of(server, "/grader/v1"))
+        other = tmp_path / "other.yaml"
+        other.write_text(GRADED)
+        content = evaluate(other, *options, "--json").stdout
+    if content is not None:
+        before.write_text(content)
+
+    result = evaluate(suite, "--agent", url_of(server), "--before", str(before))
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
 
 
 def test_a_folder_and_the_deployed_version_give_the_same_answers(

@@ -22,3 +22,6 @@ class RecordedAgent:
         found = [self._answers.get(text, Answer(error="no answer within 1 s")) for text in inputs]
         progress(len(found))
         return [each if isinstance(each, Answer) else Answer(output=each) for each in found]
+
+    def explain(self, case_id: str, text: str, output: str) -> None:
+        """Nothing: a table has no reasons."""

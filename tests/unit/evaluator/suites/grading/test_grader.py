@@ -37,6 +37,9 @@ class ScriptedModel:
         found = [self._reply(text) for text in inputs]
         return [each if isinstance(each, Answer) else Answer(output=each) for each in found]
 
+    def explain(self, case_id: str, text: str, output: str) -> None:
+        """Nothing: a grader's replies are not explained."""
+
 
 def score(value: object) -> str:
     return json.dumps({"score": value, "reason": "so"})

@@ -1,0 +1,1 @@
+"""What an answer of an encoder rests on."""
