@@ -266,8 +266,13 @@ def _split(
         seed = inputs.split_seed
         return split(items, cluster_of, shares, seed=seed, pinned=pinned, stratified=stratified)
 
-    tested = [item for item in merged.new if inputs.is_new_label(item.target)]
-    parts = part([item for item in merged.new if not inputs.is_new_label(item.target)], shares)
+    real = [item for item in merged.new if item.source != SourceKind.SYNTHETIC]
+    made = [item for item in merged.new if item.source == SourceKind.SYNTHETIC]
+    # Never tested with, and validated on where nothing is real; what lies near them is trained on.
+    parts_made = part(made, {} if real else {**shares, Split.TEST: 0.0})
+    pinned |= {cluster_of[item.key] for item in made}
+    tested = [item for item in real if inputs.is_new_label(item.target)]
+    parts = part([item for item in real if not inputs.is_new_label(item.target)], shares)
     if tested and shares:
         # What lies near an item of a known label is for training like it.
         pinned |= {cluster_of[item.key] for each in parts.values() for item in each}
@@ -275,6 +280,7 @@ def _split(
         parts = {name: parts[name] + more[name] for name in Split}
     elif tested:
         parts[Split.TRAIN] += tested
+    parts = {name: parts[name] + parts_made[name] for name in Split}
     return cap_raters(parts, cluster_of, seed=inputs.split_seed)
 
 
@@ -289,7 +295,14 @@ def refuse_untestable(
     if not shares.get(Split.TEST) or prepared.splits[Split.TEST]:
         return None
     stated = " and ".join(f"{share:.0%} for {part}" for part, share in shares.items())
-    new = sum(g.item.source != REPLAY for part in prepared.splits.values() for g in part)
+    items = [graded.item for part in prepared.splits.values() for graded in part]
+    new = sum(item.source != REPLAY for item in items)
+    if new and all(item.source in (REPLAY, SourceKind.SYNTHETIC) for item in items):
+        return RejectedDataset(
+            f"all {new} new items are synthetic, and no version is decided about with such items: "
+            "name an evaluation suite, or add real items",
+            prepared.quality,
+        )
     return RejectedDataset(
         f"{new} items with {stated} leave none for the test that decides about the new version, "
         "as at least half of each target's items are trained on: give more items a target, lower "

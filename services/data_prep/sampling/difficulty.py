@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from archon_contracts.rules.difficulty import difficulty_words, score_difficulty
 from services.data_prep.domain import GradedItem, Item
-
-WRONG_WEIGHT = 0.4
-OVERLAP_WEIGHT = 0.25
-NOVELTY_WEIGHT = 0.2
-LENGTH_WEIGHT = 0.15
-LONG_INPUT_WORDS = 64
-
-_WORDS = re.compile(r"\w+")
 
 
 def grade_difficulty(
@@ -28,7 +19,7 @@ def grade_difficulty(
     of at most q, so that no stage of a curriculum is empty.
     """
     seen = Counter(item.target for item in items)
-    words = {target: _words_of(text) for target, text in descriptions.items()}
+    words = {target: difficulty_words(text) for target, text in descriptions.items()}
     raw = [
         score(item, words.get(item.target, frozenset()), _occurrences(item, seen, known_targets))
         for item in items
@@ -40,27 +31,14 @@ def grade_difficulty(
 
 
 def score(item: Item, description: frozenset[str], occurrences: int) -> float:
-    """0..1 from four signals, over those that are known.
-
-    Production answered wrong; the input shares no word with what the target says of itself; the
-    target is seldom seen; the input is long.
-    """
-    words = _words_of(item.key)
-    signals = [
-        (NOVELTY_WEIGHT, 1 / max(occurrences, 1)),
-        (LENGTH_WEIGHT, min(1.0, math.log1p(len(words)) / math.log1p(LONG_INPUT_WORDS))),
-    ]
-    if item.was_answered_wrong is not None:
-        signals.append((WRONG_WEIGHT, float(item.was_answered_wrong)))
-    if description and words:
-        signals.append((OVERLAP_WEIGHT, 1 - len(words & description) / len(words)))
-    weight = sum(share for share, _ in signals)
-    return round(sum(share * value for share, value in signals) / weight, 9)
+    """See `score_difficulty`; production answered wrong."""
+    return score_difficulty(
+        item.key,
+        occurrences=occurrences,
+        description=description,
+        was_answered_wrong=item.was_answered_wrong,
+    )
 
 
 def _occurrences(item: Item, seen: Mapping[str, int], known: Mapping[str, int]) -> int:
     return seen[item.target] + known.get(item.target, 0)
-
-
-def _words_of(text: str) -> frozenset[str]:
-    return frozenset(_WORDS.findall(text.casefold().replace("_", " ")))

@@ -38,9 +38,17 @@ def read_source(lines: Iterable[bytes], kind: SourceKind) -> ParsedSource:
             name = error.field.partition(".")[0] or "line"
             parsed.unreadable[f"{name} is not valid"] += 1
         else:
-            # What the command says of a source counts, not what its lines say of themselves.
-            parsed.records.append(record.model_copy(update={"source": str(kind)}))
+            parsed.records.append(record.model_copy(update={"source": _source_of(record, kind)}))
     return parsed
+
+
+def _source_of(record: TrainingItem, kind: SourceKind) -> str:
+    """What the command says of a source counts, not what its lines say of themselves.
+
+    But for synthetic ones: in a dataset of a name they are external files like any other, and are
+    believed less and never tested with. Nobody gains by saying so of an item that is none.
+    """
+    return record.source if record.source == SourceKind.SYNTHETIC else str(kind)
 
 
 def read_suite(lines: Iterable[bytes]) -> Iterator[SuiteItem]:

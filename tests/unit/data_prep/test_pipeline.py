@@ -1,5 +1,7 @@
 """The whole way from sources to a dataset, without files."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -291,6 +293,44 @@ def test_what_was_replayed_or_made_up_is_not_learned_again() -> None:
     assert isinstance(result, PreparedDataset)
     assert {i.source for i in result.learned} == {"feedback"}
     assert result.quality.by_source.keys() == {"feedback", "replay", "synthetic"}
+
+
+def synthetic(count: int) -> list[TrainingItem]:
+    return [
+        record(f"made up question {n} {n * 104729:x}", target="b", source="synthetic")
+        for n in range(count)
+    ]
+
+
+def test_synthetic_items_are_trained_on_and_never_tested_with() -> None:
+    real = [record(f"question {n} {n * 7919:x}", target="b") for n in range(60)]
+
+    result = prepare(preparation_inputs([*real, *synthetic(60)]), POLICY)
+
+    assert isinstance(result, PreparedDataset)
+    sources = {part: Counter(g.item.source for g in found) for part, found in result.splits.items()}
+    assert sources[Split.TRAIN]["synthetic"] == 60
+    assert sources[Split.TEST].keys() == sources[Split.VALIDATION].keys() == {"feedback"}
+
+
+@pytest.mark.parametrize("suite", [None, REF])
+def test_synthetic_items_alone_train_a_version_where_a_suite_decides_about_it(
+    suite: ArtifactRef | None,
+) -> None:
+    command = prepare_dataset(evaluation_suite=suite)
+    inputs = preparation_inputs(synthetic(60), command=command)
+    prepared = prepare(inputs, POLICY)
+    assert isinstance(prepared, PreparedDataset)
+
+    rejected = refuse_untestable(inputs, POLICY, prepared)
+
+    assert prepared.splits[Split.TEST] == ()
+    assert prepared.splits[Split.VALIDATION]
+    if suite is None:
+        assert rejected is not None
+        assert rejected.reason.startswith("all 60 new items are synthetic")
+    else:
+        assert rejected is None
 
 
 def test_answers_in_free_words_are_parted_without_regard_to_targets() -> None:

@@ -44,6 +44,12 @@ def test_the_kind_of_the_source_counts_and_not_what_a_line_says_of_itself() -> N
     assert found.source == "synthetic"
 
 
+def test_what_says_of_itself_that_it_is_synthetic_is_believed() -> None:
+    (found,) = read_source([b'{"input": "a", "source": "synthetic"}'], SourceKind.EXTERNAL).records
+
+    assert found.source == "synthetic"
+
+
 def test_times_with_and_without_a_zone_are_read() -> None:
     lines = [
         b'{"input": "a", "occurred_at": "2026-03-01T12:00:00Z"}',
