@@ -217,15 +217,26 @@ class SyntheticView(View):
 
     request_id: UUID
     agent_id: str
-    state: str = Field(description="requested or ready")
+    state: str = Field(description="requested, running, ready or cancelled")
     request: dict[str, Any]
     requested_at: datetime
+    progress: dict[str, Any] | None = Field(
+        default=None, description="SyntheticDataProgressed; absent: not begun."
+    )
     artifact: ArtifactRef | None = None
     dataset: str | None = Field(
         default=None, description="Name of the result among the datasets; a training may name it."
     )
     items: int | None = None
+    requested: int | None = Field(default=None, description="Items asked for.")
+    shortfall: str | None = Field(
+        default=None, description="Why there are fewer items than asked for; empty: there are not."
+    )
     rejected: dict[str, int] | None = None
+    quality: dict[str, Any] | None = Field(
+        default=None, description="Diversity, privacy and difficulty, measured (SyntheticQuality)."
+    )
+    reason: str | None = Field(default=None, description="Why it was cancelled.")
     finished_at: datetime | None = None
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from archon_contracts.values import AgentKind, TrainingMethod
-from services.gateway.domain import DatasetView, JobSummary, JobView, ModelView
+from archon_contracts.values import AgentKind, AgentProfile, TrainingMethod
+from services.gateway.domain import DatasetView, JobSummary, JobView, ModelView, SyntheticView
 from shared.postgres.database import Tx
 
 
@@ -48,6 +48,12 @@ class ServiceStore(Protocol):
     async def models(
         self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None
     ) -> list[ModelView]: ...
+
+    async def agent_profile(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentProfile | None: ...
+
+    async def find_synthetic_request(
+        self, tx: Tx, tenant_id: str, request_id: UUID
+    ) -> SyntheticView | None: ...
 
     async def add_synthetic_request(
         self, tx: Tx, tenant_id: str, request_id: UUID, request: Mapping[str, Any], at: datetime

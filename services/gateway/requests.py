@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from archon_contracts.base import Identifier, Name
-from archon_contracts.commands import ConfigureAgent
+from archon_contracts.commands import ConfigureAgent, EdgeCaseFamily, SynthesisMethod
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.rules.gate_requirements import GateRequirement
 from archon_contracts.rules.normal_text import clean_text, is_blank
@@ -222,7 +222,7 @@ class JobRequest(RequestBody):
 
 
 class CancelRequest(RequestBody):
-    """Reason for cancelling a job."""
+    """Reason for cancelling a job or a request for synthetic data."""
 
     reason: Sentence = "cancelled by request"
 
@@ -291,6 +291,9 @@ class SyntheticDataRequest(RequestBody):
     diversity: Proportion = 0.5
     examples: Name | None = Field(default=None, description="Name of a dataset to vary.")
     seed: Integer = Field(default=0, ge=0, le=2**31 - 1)
+    methods: tuple[SynthesisMethod, ...] = ()
+    edge_case_families: tuple[EdgeCaseFamily, ...] = ()
+    privacy_distance: Proportion = 0.0
 
 
 class KeyRequest(RequestBody):

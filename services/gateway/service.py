@@ -8,12 +8,9 @@ from archon_contracts.base_model_uris import read_base_model_uri
 from archon_contracts.commands import (
     CancelJob,
     ConfigureAgent,
-    DataSource,
     DeployModel,
-    GenerateSyntheticData,
     ReturnFeedback,
     RollBackModel,
-    SourceKind,
 )
 from archon_contracts.events import JobState, TrainingRequested
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
@@ -36,6 +33,7 @@ from services.gateway.errors import (
     NotFound,
     describe_unavailable_method,
 )
+from services.gateway.functions.synthetic import build_cancellation, build_generation
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.models.lookups import get_agent_kind, get_model
@@ -300,24 +298,24 @@ class GatewayService:
         require_agents(identity.caller, [request.agent_id])
         await self._limits.require_synthetic_room(tx, identity)
         examples = None
-        if request.examples is not None:
-            dataset = await self._require_dataset(
-                tx, identity, request.examples, "training", "examples"
-            )
-            examples = DataSource(
-                kind=SourceKind.EXTERNAL, artifact=dataset.artifact, items=dataset.items
-            )
-        command = GenerateSyntheticData(
-            tenant_id=identity.tenant_id,
-            request_id=identity.id,
-            examples=examples,
-            **request.model_dump(exclude={"examples"}),
-        )
+        if name := request.examples:
+            examples = await self._require_dataset(tx, identity, name, "training", "examples")
+        profile = await self._store.agent_profile(tx, identity.tenant_id, request.agent_id)
+        known = await self._store.models(tx, identity.tenant_id, request.agent_id)
+        command = build_generation(identity, request, examples, profile, find_deployed(known))
         await self._store.add_synthetic_request(
             tx, identity.tenant_id, identity.id, command.to_json(), self._clock.now()
         )
         await self._outbox.append(tx, command, cause=identity.cause())
         return identity.id
+
+    async def cancel_synthetic(
+        self, tx: Tx, identity: RequestIdentity, request_id: UUID, reason: str
+    ) -> None:
+        """Ask the generator to stop a request for synthetic data; see `build_cancellation`."""
+        found = await self._store.find_synthetic_request(tx, identity.tenant_id, request_id)
+        command = build_cancellation(found, identity, request_id, reason)
+        await self._outbox.append(tx, command, cause=identity.cause())
 
     def _vouch(self, *parts: str) -> str:
         """The proof, for the coordinator, that the key may name what these parts say."""

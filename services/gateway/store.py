@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from archon_contracts.events import AgentConfiguration, FeedbackCounts, JobState
-from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (
     AgentView,
@@ -319,10 +319,19 @@ class GatewayStore:
         )
         if row is None:
             return None
-        result = row["result"] or {}
-        state = "ready" if row["result"] else "requested"
+        result = row["result"] or row["cancelled"] or {}
+        if row["result"]:
+            state = "ready"
+        elif row["cancelled"]:
+            state = "cancelled"
+        else:
+            state = "running" if row["progress"] else "requested"
         dataset = name_synthetic_dataset(request_id) if result.get("items") else None
         return SyntheticView(**{**dict(row), **result}, state=state, dataset=dataset)
+
+    async def agent_profile(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentProfile | None:
+        found = await self._queries.agent_profile(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return None if found is None else AgentProfile.model_validate(found)
 
     async def workers(self, tx: Tx, *, seen_after: datetime) -> list[WorkerView]:
         rows = self._queries.workers(tx, seen_after=seen_after)

@@ -9,11 +9,14 @@ from archon_contracts.commands.benchmarks import (
 from archon_contracts.commands.coordination import CancelJob, ConfigureAgent, ReturnFeedback
 from archon_contracts.commands.curriculum import PlanCurriculum
 from archon_contracts.commands.data import (
+    CancelSyntheticData,
     DataSource,
+    EdgeCaseFamily,
     EraseItems,
     GenerateSyntheticData,
     PrepareDataset,
     SourceKind,
+    SynthesisMethod,
 )
 from archon_contracts.commands.evaluation import EvaluateModel, RefusedAttempt, RunSummary
 from archon_contracts.commands.log_analysis import (
@@ -40,10 +43,12 @@ __all__ = [
     "AnalyzeLogs",
     "ArchiveModel",
     "CancelJob",
+    "CancelSyntheticData",
     "CancelTraining",
     "ConfigureAgent",
     "DataSource",
     "DeployModel",
+    "EdgeCaseFamily",
     "EraseItems",
     "EvaluateModel",
     "GenerateSyntheticData",
@@ -62,6 +67,7 @@ __all__ = [
     "RunSummary",
     "SourceKind",
     "SuiteToBenchmark",
+    "SynthesisMethod",
     "TokenPrices",
     "TrainModel",
     "VersionToBenchmark",

@@ -83,6 +83,28 @@ class EraseItems(Contract):
     )
 
 
+class SynthesisMethod(StrEnum):
+    """How a synthetic item is made."""
+
+    TEMPLATE = "template"  # a domain's sentences with slots
+    MUTATION = "mutation"  # real examples, with other details or another surface
+    LLM = "llm"  # a language model writes new ones
+    ADVERSARIAL = "adversarial"  # edits that keep the meaning and change the deployed answer
+
+
+class EdgeCaseFamily(StrEnum):
+    """What makes an input awkward."""
+
+    EMPTY = "empty"  # no words
+    VERY_LONG = "very_long"
+    MIXED_LANGUAGE = "mixed_language"
+    CONTRADICTORY = "contradictory"  # takes back what it asked for first
+    OUT_OF_SCOPE = "out_of_scope"  # nothing that the agent is for
+    NOISE = "noise"  # debris of copying
+    NEAR_MISS = "near_miss"  # another answer is mentioned and not meant
+    PROMPT_INJECTION = "prompt_injection"  # the text demands another answer
+
+
 class GenerateSyntheticData(Contract):
     """Make synthetic items (the specification's SyntheticDataConfig)."""
 
@@ -98,3 +120,34 @@ class GenerateSyntheticData(Contract):
     diversity: Proportion = 0.5
     examples: DataSource | None = Field(default=None, description="Real items to vary.")
     seed: int = Field(default=0, ge=0)
+    methods: tuple[SynthesisMethod, ...] = Field(
+        default=(), description="In equal parts; empty: the examples, or else the domain, decide."
+    )
+    edge_case_families: tuple[EdgeCaseFamily, ...] = Field(
+        default=(), description="Empty: with `edge_cases` all of them."
+    )
+    privacy_distance: Proportion = Field(
+        default=0.0,
+        description="Least cosine distance of an item to each example, which are then taken for "
+        "private records; 0: the distance is reported only.",
+    )
+    deployed: ArtifactRef | None = Field(
+        default=None, description="Deployed version: it checks labels, and is what edits attack."
+    )
+    held_out: ArtifactRef | None = Field(
+        default=None, description="Evaluation suite; nothing near one of its items is made."
+    )
+    answers: tuple[str, ...] = Field(
+        default=(), description="Labels of the agent; empty: they are not known."
+    )
+
+
+class CancelSyntheticData(Contract):
+    """Stop a request for synthetic data; one that has its result stays as it is."""
+
+    topic: ClassVar[Topic] = topics.SYNTHETIC_GENERATOR_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    request_id: UUID
+    reason: str

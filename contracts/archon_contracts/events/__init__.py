@@ -25,8 +25,12 @@ from archon_contracts.events.curriculum import (
 from archon_contracts.events.datasets import (
     DatasetPrepared,
     DatasetRejected,
+    PrivacyFigures,
     QualityReport,
+    SyntheticDataCancelled,
     SyntheticDataGenerated,
+    SyntheticDataProgressed,
+    SyntheticQuality,
 )
 from archon_contracts.events.evaluations import (
     EvaluationArm,
@@ -173,6 +177,7 @@ __all__ = [
     "ModelRolledBack",
     "NextTask",
     "PairedComparison",
+    "PrivacyFigures",
     "ProposedCase",
     "QualityReport",
     "RegressionDetected",
@@ -182,7 +187,10 @@ __all__ = [
     "SignalKind",
     "SkillProgress",
     "SkillResult",
+    "SyntheticDataCancelled",
     "SyntheticDataGenerated",
+    "SyntheticDataProgressed",
+    "SyntheticQuality",
     "TaskCoverage",
     "TrainingCompleted",
     "TrainingFailed",

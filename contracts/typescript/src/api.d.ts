@@ -256,7 +256,7 @@ export interface BenchmarkView {
   finished_at?: string | null;
 }
 
-/** Reason for cancelling a job. */
+/** Reason for cancelling a job or a request for synthetic data. */
 export interface CancelRequest {
   reason?: string;
 }
@@ -480,6 +480,9 @@ export interface DeploymentView {
   at: string;
 }
 
+/** What makes an input awkward. */
+export type EdgeCaseFamily = "empty" | "very_long" | "mixed_language" | "contradictory" | "out_of_scope" | "noise" | "near_miss" | "prompt_injection";
+
 /** A measured proportion, mean or median with its 95 % interval; `n` items are behind it. */
 export interface Estimate {
   value: number;
@@ -685,6 +688,12 @@ export interface GenerateRequest {
   diversity?: number;
   examples?: string | null;
   seed?: number;
+  /** In equal parts; empty: mutation of the examples, or else the domain's templates. `llm` needs an endpoint in the service's settings. */
+  methods?: SynthesisMethod[];
+  /** Empty: with `edgeCases` all of them. */
+  edgeCaseFamilies?: EdgeCaseFamily[];
+  /** Least cosine distance of an item to each example, which are then taken for private records; 0: the distance is reported only. */
+  privacyDistance?: number;
 }
 
 /** A request for synthetic data was taken; `result` is where its outcome will be. */
@@ -1629,19 +1638,32 @@ export interface SuiteMisfit {
   ids: string[];
 }
 
+/** How a synthetic item is made. */
+export type SynthesisMethod = "template" | "mutation" | "llm" | "adversarial";
+
 /** A request for synthetic data, and its result when it is there. */
 export interface SyntheticView {
   request_id: string;
   agent_id: string;
-  /** requested or ready */
+  /** requested, running, ready or cancelled */
   state: string;
   request: Record<string, unknown>;
   requested_at: string;
+  /** SyntheticDataProgressed; absent: not begun. */
+  progress?: Record<string, unknown> | null;
   artifact?: ArtifactRef | null;
   /** Name of the result among the datasets; a training may name it. */
   dataset?: string | null;
   items?: number | null;
+  /** Items asked for. */
+  requested?: number | null;
+  /** Why there are fewer items than asked for; empty: there are not. */
+  shortfall?: string | null;
   rejected?: Record<string, number> | null;
+  /** Diversity, privacy and difficulty, measured (SyntheticQuality). */
+  quality?: Record<string, unknown> | null;
+  /** Why it was cancelled. */
+  reason?: string | null;
   finished_at?: string | null;
 }
 
@@ -2553,6 +2575,20 @@ export interface Operations {
     body: GenerateRequest;
     answer: GenerateResponse;
   };
+  /** Stop a request for synthetic data that has no result yet. */
+  'POST /v1/synthetic/{request_id}/cancel': {
+    path: { request_id: string };
+    query: {};
+    body: CancelRequest | null;
+    answer: Record<string, string>;
+  };
+  /** A request for synthetic data, with its result when it is ready. */
+  'GET /v1/synthetic/{request_id}': {
+    path: { request_id: string };
+    query: {};
+    body: undefined;
+    answer: SyntheticView;
+  };
   /** Check a version's evaluation and every byte of its artifact, and start its checks. */
   'POST /v1/functions/validateModel': {
     path: {};
@@ -2566,13 +2602,6 @@ export interface Operations {
     query: {};
     body: BenchmarkRequest;
     answer: BenchmarkResponse;
-  };
-  /** A request for synthetic data, with its result when it is ready. */
-  'GET /v1/synthetic/{request_id}': {
-    path: { request_id: string };
-    query: {};
-    body: undefined;
-    answer: SyntheticView;
   };
   /** A benchmark or validation, with its progress or outcome. */
   'GET /v1/benchmarks/{benchmark_id}': {

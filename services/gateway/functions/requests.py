@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from archon_contracts.base import Identifier, Name
-from archon_contracts.commands import MAXIMUM_LOG_RECORDS
+from archon_contracts.commands import MAXIMUM_LOG_RECORDS, EdgeCaseFamily, SynthesisMethod
 from archon_contracts.rules.numbers import Integer, Number, Proportion
 from archon_contracts.values import ALL_ITEMS, TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
@@ -96,6 +96,20 @@ class GenerateRequest(FunctionRequest):
     diversity: Proportion = 0.5
     examples: Name | None = None
     seed: Integer = Field(default=0, ge=0, le=2**31 - 1)
+    methods: tuple[SynthesisMethod, ...] = Field(
+        default=(),
+        max_length=4,
+        description="In equal parts; empty: mutation of the examples, or else the domain's "
+        "templates. `llm` needs an endpoint in the service's settings.",
+    )
+    edge_case_families: tuple[EdgeCaseFamily, ...] = Field(
+        default=(), max_length=8, description="Empty: with `edgeCases` all of them."
+    )
+    privacy_distance: Proportion = Field(
+        default=0.0,
+        description="Least cosine distance of an item to each example, which are then taken for "
+        "private records; 0: the distance is reported only.",
+    )
 
 
 class GenerateResponse(FunctionResponse):

@@ -32,7 +32,9 @@ from archon_contracts.events import (
     ModelRegistered,
     ModelRolledBack,
     RetrainTriggered,
+    SyntheticDataCancelled,
     SyntheticDataGenerated,
+    SyntheticDataProgressed,
     TrainingRequested,
     TrainingStarted,
     WorkerReported,
@@ -296,23 +298,25 @@ class ProjectionStore:
     async def save_synthetic_result(
         self, tx: Tx, event: SyntheticDataGenerated, at: datetime
     ) -> None:
-        await self._queries.save_synthetic_result(
-            tx,
-            request_id=event.request_id,
-            tenant_id=event.tenant_id,
-            result=event.to_json(),
-            at=at,
-        )
+        place = {"request_id": event.request_id, "tenant_id": event.tenant_id}
+        await self._queries.save_synthetic_result(tx, **place, result=event.to_json(), at=at)
         if event.items:
             await self._queries.save_synthetic_dataset(
                 tx,
-                request_id=event.request_id,
-                tenant_id=event.tenant_id,
+                **place,
                 name=name_synthetic_dataset(event.request_id),
                 items=event.items,
                 uri=event.artifact.uri,
                 digest=event.artifact.digest,
             )
+
+    async def save_synthetic_progress(self, tx: Tx, event: SyntheticDataProgressed) -> None:
+        place = {"request_id": event.request_id, "tenant_id": event.tenant_id}
+        await self._queries.save_synthetic_progress(tx, **place, progress=event.to_json())
+
+    async def save_synthetic_end(self, tx: Tx, event: SyntheticDataCancelled, at: datetime) -> None:
+        place = {"request_id": event.request_id, "tenant_id": event.tenant_id}
+        await self._queries.save_synthetic_cancelled(tx, **place, cancelled=event.to_json(), at=at)
 
     async def save_benchmark_progress(self, tx: Tx, event: BenchmarkProgressed) -> None:
         await self._queries.save_benchmark_progress(

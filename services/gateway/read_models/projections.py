@@ -41,7 +41,9 @@ from archon_contracts.events import (
     ModelRegistered,
     ModelRolledBack,
     RetrainTriggered,
+    SyntheticDataCancelled,
     SyntheticDataGenerated,
+    SyntheticDataProgressed,
     TrainingRequested,
     TrainingStarted,
     WorkerReported,
@@ -104,7 +106,9 @@ class Projections:
             LevelRegressed: self._level_changed,
             DatasetPrepared: self._dataset_prepared,
             FeedbackCounted: self._feedback_counted,
+            SyntheticDataCancelled: self._synthetic_data_cancelled,
             SyntheticDataGenerated: self._synthetic_data_generated,
+            SyntheticDataProgressed: self._synthetic_data_progressed,
             TrainingRequested: self._training_requested,
             RetrainTriggered: self._retrain_triggered,
             FeedbackReturned: self._feedback_returned,
@@ -198,6 +202,16 @@ class Projections:
         self, tx: Tx, message: Message[SyntheticDataGenerated]
     ) -> None:
         await self._store.save_synthetic_result(tx, message.body, message.envelope.time)
+
+    async def _synthetic_data_progressed(
+        self, tx: Tx, message: Message[SyntheticDataProgressed]
+    ) -> None:
+        await self._store.save_synthetic_progress(tx, message.body)
+
+    async def _synthetic_data_cancelled(
+        self, tx: Tx, message: Message[SyntheticDataCancelled]
+    ) -> None:
+        await self._store.save_synthetic_end(tx, message.body, message.envelope.time)
 
     async def _training_requested(self, tx: Tx, message: Message[TrainingRequested]) -> None:
         await self._store.save_requested_job(tx, message.body, message.envelope.time)

@@ -33,8 +33,8 @@ from services.gateway.functions.requests import (
 )
 from services.gateway.functions.service import build_feedback_events, build_job_request
 from services.gateway.http.field_limit import FieldLimitedRoute
-from services.gateway.requests import JobRequest, SyntheticDataRequest
-from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
+from services.gateway.requests import CancelRequest, JobRequest, SyntheticDataRequest
+from services.gateway.routes.dependencies import GatewayApi, build_accepted, read_traffic_class
 
 ReportFile = Annotated[str, Path(pattern=r"^[a-z0-9-]+\.(json|html)$", max_length=64)]
 STARTED: Final[dict[int | str, dict[str, Any]]] = {
@@ -46,6 +46,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the functions, and of their results."""
     router = APIRouter(route_class=FieldLimitedRoute, tags=["functions"])
     _add_writes(router, api)
+    _add_synthetic_data(router, api)
     _add_reads(router, api)
     _add_benchmarks(router, api)
     _add_log_analyses(router, api)
@@ -100,6 +101,11 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
             )
         return _job_response(job, body.agent_id, len(events))
 
+
+def _add_synthetic_data(router: APIRouter, api: GatewayApi) -> None:
+    writer = api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED)
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
     @router.post("/functions/generateSyntheticTrainingData", status_code=202)
     async def generate_synthetic_training_data(
         body: GenerateRequest, request: Request, caller: Caller = writer
@@ -111,6 +117,26 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
             request_id = await api.service.generate_synthetic(tx, identity, synthetic)
         result = f"/v1/synthetic/{request_id}"
         return GenerateResponse(request_id=request_id, status="requested", result=result)
+
+    @router.post("/synthetic/{request_id}/cancel", status_code=202)
+    async def cancel_synthetic(
+        request_id: UUID,
+        request: Request,
+        body: CancelRequest | None = None,
+        caller: Caller = writer,
+    ) -> dict[str, str]:
+        """Stop a request for synthetic data that has no result yet."""
+        reason = (body or CancelRequest()).reason
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            await api.service.cancel_synthetic(tx, identity, request_id, reason)
+        return build_accepted(request_id=request_id)
+
+    @router.get("/synthetic/{request_id}")
+    async def show_synthetic(request_id: UUID, caller: Caller = reader) -> SyntheticView:
+        """A request for synthetic data, with its result when it is ready."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.synthetic(tx, caller, request_id)
 
 
 def _add_reads(router: APIRouter, api: GatewayApi) -> None:
@@ -157,12 +183,6 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
             stored = await api.functions.list_benchmarks(tx, caller.tenant_id, body)
         response.status_code = HTTPStatus.ACCEPTED
         return BenchmarkResponse(agent_id=body.agent_id, versions=stored, **_name_result(started))
-
-    @router.get("/synthetic/{request_id}")
-    async def show_synthetic(request_id: UUID, caller: Caller = reader) -> SyntheticView:
-        """A request for synthetic data, with its result when it is ready."""
-        async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.queries.synthetic(tx, caller, request_id)
 
 
 def _add_benchmarks(router: APIRouter, api: GatewayApi) -> None:

@@ -637,8 +637,19 @@ ON CONFLICT (request_id) DO NOTHING;
 
 -- name: count_open_synthetic(tenant_id, except_id, since)$
 SELECT count(*) FROM synthetic_requests
-WHERE tenant_id = :tenant_id AND result IS NULL AND requested_at > :since
+WHERE tenant_id = :tenant_id AND finished_at IS NULL AND requested_at > :since
   AND request_id <> :except_id;
+
+-- name: save_synthetic_progress(request_id, tenant_id, progress)!
+-- Events may be late: what ended stays so, and progress never goes back.
+UPDATE synthetic_requests SET progress = :progress
+WHERE request_id = :request_id AND tenant_id = :tenant_id AND finished_at IS NULL
+  AND coalesce((progress ->> 'candidates')::bigint, -1)
+      < (:progress::jsonb ->> 'candidates')::bigint;
+
+-- name: save_synthetic_cancelled(request_id, tenant_id, cancelled, at)!
+UPDATE synthetic_requests SET cancelled = :cancelled, finished_at = :at
+WHERE request_id = :request_id AND tenant_id = :tenant_id AND finished_at IS NULL;
 
 -- name: save_synthetic_result(request_id, tenant_id, result, at)!
 -- Requests of other services have no row here and are passed over.
@@ -653,7 +664,7 @@ FROM synthetic_requests WHERE request_id = :request_id AND tenant_id = :tenant_i
 ON CONFLICT (tenant_id, name) DO NOTHING;
 
 -- name: find_synthetic_request(tenant_id, request_id)^
-SELECT request_id, agent_id, request, requested_at, result, finished_at
+SELECT request_id, agent_id, request, requested_at, progress, result, cancelled, finished_at
 FROM synthetic_requests
 WHERE tenant_id = :tenant_id AND request_id = :request_id;
 

@@ -183,3 +183,27 @@ async def test_requests_without_a_result_are_counted_since_a_moment(
 
     assert count == 1
     assert await opened.store.count_open_synthetic(opened.tx, "x", ids[2], NOON) == 0
+
+
+async def test_a_request_for_synthetic_data_is_found_by_its_tenant(
+    opened: OpenServiceStore,
+) -> None:
+    request_id = new_id()
+    request = {"tenant_id": TENANT, "agent_id": "a"}
+    await opened.store.add_synthetic_request(opened.tx, TENANT, request_id, request, NOON)
+
+    found = await opened.store.find_synthetic_request(opened.tx, TENANT, request_id)
+
+    assert found is not None
+    assert (found.agent_id, found.state, found.finished_at) == ("a", "requested", None)
+    assert await opened.store.find_synthetic_request(opened.tx, "x", request_id) is None
+
+
+async def test_the_profile_of_an_agent_is_found(opened: OpenServiceStore) -> None:
+    await opened.add_agent("a", AgentKind.CLASSIFIER)
+
+    found = await opened.store.agent_profile(opened.tx, TENANT, "a")
+
+    assert found is not None
+    assert found.kind is AgentKind.CLASSIFIER
+    assert await opened.store.agent_profile(opened.tx, TENANT, "b") is None

@@ -78,6 +78,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/jobs/{job}/cancel", {"reason": "not mine"}, 404),
     ("POST", "/v1/jobs/{job}/return-feedback", {"reason": "not mine"}, 404),
     ("GET", "/v1/synthetic/{request}", None, 404),
+    ("POST", "/v1/synthetic/{request}/cancel", {"reason": "not mine"}, 404),
     ("GET", "/v1/benchmarks/{benchmark}", None, 404),
     ("GET", "/v1/benchmarks/{benchmark}/reports/a.json", None, 404),
     ("GET", "/v1/log-analyses/{analysis}", None, 404),

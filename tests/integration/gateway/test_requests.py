@@ -8,7 +8,9 @@ from archon_contracts.commands import CancelJob, DeployModel, RollBackModel
 from archon_contracts.events import (
     Capability,
     JobState,
+    SyntheticDataCancelled,
     SyntheticDataGenerated,
+    SyntheticDataProgressed,
     WorkerReported,
 )
 from archon_contracts.identifiers import new_id
@@ -63,19 +65,54 @@ async def test_synthetic_data_is_asked_for_and_its_result_shown(
         await gateway.http.post("/v1/functions/generateSyntheticTrainingData", json=request_body)
     ).json()
     assert (await gateway.get(answer["result"]))["state"] == "requested"
+    request = {"agent_id": name, "request_id": answer["requestId"]}
+    progress = SyntheticDataProgressed(**request, accepted=3, candidates=8, total=10)
+    late = SyntheticDataProgressed(**request, accepted=1, candidates=4, total=10)
+    await gateway.publish(progress, late)
+
+    async def running() -> None:
+        found = await gateway.get(answer["result"])
+        assert found["state"] == "running"
+        assert found["progress"]["accepted"] == 3
+
+    await eventually(running)
+    shortfall = "asked for 10, delivered 9: duplicate 4"
     await gateway.publish(
         SyntheticDataGenerated(
-            agent_id=name, request_id=answer["requestId"], artifact=WEIGHTS, items=9
+            **request, artifact=WEIGHTS, items=9, requested=10, shortfall=shortfall
         )
     )
 
     async def ready() -> None:
         found = await gateway.get(answer["result"])
         assert (found["state"], found["items"]) == ("ready", 9)
+        assert (found["requested"], found["shortfall"]) == (10, shortfall)
         listed = await gateway.get(f"/v1/datasets/{found['dataset']}")
         assert (listed["purpose"], listed["artifact"]["digest"]) == ("training", WEIGHTS.digest)
 
     await eventually(ready)
+
+
+async def test_a_request_for_synthetic_data_is_cancelled_until_it_has_ended(
+    gateway: ServedGateway, name: str
+) -> None:
+    request_body = {"agentId": name, "scenarioType": "tool-use", "count": 10}
+    path = "/v1/functions/generateSyntheticTrainingData"
+    answer = (await gateway.http.post(path, json=request_body)).json()
+    cancel = f"{answer['result']}/cancel"
+
+    accepted = await gateway.http.post(cancel, json={"reason": "too many"})
+    await gateway.publish(
+        SyntheticDataCancelled(agent_id=name, request_id=answer["requestId"], reason="too many")
+    )
+
+    async def cancelled() -> None:
+        found = await gateway.get(answer["result"])
+        assert (found["state"], found["reason"]) == ("cancelled", "too many")
+
+    await eventually(cancelled)
+    again = await gateway.http.post(cancel)
+    assert (accepted.status_code, again.status_code) == (202, 409)
 
 
 async def announce_methods(gateway: ServedGateway, worker: str) -> None:

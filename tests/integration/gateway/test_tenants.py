@@ -76,6 +76,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "continual"}),
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "supervised", "dataset": "{dataset}"}),
     ("GET", "/v1/synthetic/{request}", None),
+    ("POST", "/v1/synthetic/{request}/cancel", {"reason": "not mine"}),
     ("GET", "/v1/benchmarks/{benchmark}", None),
     ("GET", "/v1/log-analyses/{analysis}", None),
     ("POST", "/v1/agents/{agent}/reviews", REVIEWED),

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from archon_contracts.events import Capability, JobState
-from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
-from services.gateway.domain import DatasetView, JobSummary, JobView, ModelView
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+from services.gateway.domain import DatasetView, JobSummary, JobView, ModelView, SyntheticView
 
 
 class InMemoryServiceStore:
@@ -110,6 +110,26 @@ class InMemoryServiceStore:
     async def count_open_jobs(self, _tx: object, tenant_id: str) -> int:
         return sum(
             owner == tenant_id and not job.state.is_final for (owner, _), job in self._jobs.items()
+        )
+
+    async def agent_profile(
+        self, _tx: object, tenant_id: str, agent_id: str
+    ) -> AgentProfile | None:
+        kind = self._agents.get((tenant_id, agent_id))
+        return AgentProfile(agent_id=agent_id, kind=kind, base_model="pypi:m") if kind else None
+
+    async def find_synthetic_request(
+        self, _tx: object, tenant_id: str, request_id: UUID
+    ) -> SyntheticView | None:
+        request, at = self._synthetic_at.get(request_id, ({}, None))
+        if at is None or request["tenant_id"] != tenant_id:
+            return None
+        return SyntheticView(
+            request_id=request_id,
+            agent_id=request["agent_id"],
+            state="requested",
+            request=dict(request),
+            requested_at=at,
         )
 
     async def count_open_synthetic(

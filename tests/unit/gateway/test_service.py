@@ -6,6 +6,7 @@ import pytest
 
 from archon_contracts.commands import (
     CancelJob,
+    CancelSyntheticData,
     ConfigureAgent,
     DeployModel,
     GenerateSyntheticData,
@@ -207,6 +208,32 @@ async def test_synthetic_data_is_requested_with_the_named_examples() -> None:
     assert list(store.synthetic) == [request_id] == [command.request_id]
     assert command.examples is not None
     assert (command.examples.artifact, command.examples.items) == (ITEMS, 3)
+    assert command.deployed is None
+
+
+async def test_the_deployed_version_is_named_so_that_it_checks_labels() -> None:
+    gateway, outbox = await service(await build_store(models=[LATER, BEFORE]))
+    request_body = SyntheticDataRequest(agent_id="a", scenario_type="support", count=5)
+
+    await gateway.generate_synthetic(None, identify_request(CALLER), request_body)
+
+    (command,) = outbox.of(GenerateSyntheticData)
+    assert command.deployed is not None
+    assert command.deployed.uri == LATER.uri
+
+
+async def test_a_request_for_synthetic_data_is_cancelled_and_an_unknown_one_is_not() -> None:
+    gateway, outbox = await service()
+    identity = identify_request(CALLER)
+    request_body = SyntheticDataRequest(agent_id="a", scenario_type="support", count=5)
+    request_id = await gateway.generate_synthetic(None, identity, request_body)
+
+    await gateway.cancel_synthetic(None, identify_request(CALLER), request_id, "too many")
+
+    (command,) = outbox.of(CancelSyntheticData)
+    assert (command.request_id, command.agent_id, command.reason) == (request_id, "a", "too many")
+    with pytest.raises(NotFound):
+        await gateway.cancel_synthetic(None, identity, new_id(), "none")
 
 
 async def test_every_command_names_the_key_of_its_caller() -> None:

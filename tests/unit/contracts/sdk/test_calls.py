@@ -29,6 +29,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "adapt_agent_behavior": (("a",), {"feedback": [{"input": "q"}], "method": "continual"}),
         "generate_synthetic_training_data": (("s",), {"count": 3}),
         "synthetic": ((ID,), {}),
+        "cancel_synthetic": ((ID,), REASON),
         "validate_model": (("a",), {"golden": "g"}),
         "benchmark_agent": (("a",), {"repeats": 2}),
         "benchmark": ((ID,), {}),

@@ -33,6 +33,34 @@ class GenerateInfo(ApiAnswer):
     result: str
 
 
+class SyntheticInfo(ApiAnswer):
+    """A request for synthetic data, and its result when it is there."""
+
+    request_id: UUID
+    agent_id: str
+    state: str = Field(description="requested, running, ready or cancelled")
+    request: dict[str, Any]
+    requested_at: datetime
+    progress: dict[str, Any] | None = Field(
+        default=None, description="SyntheticDataProgressed; absent: not begun."
+    )
+    artifact: ArtifactRefInfo | None = None
+    dataset: str | None = Field(
+        default=None, description="Name of the result among the datasets; a training may name it."
+    )
+    items: int | None = None
+    requested: int | None = Field(default=None, description="Items asked for.")
+    shortfall: str | None = Field(
+        default=None, description="Why there are fewer items than asked for; empty: there are not."
+    )
+    rejected: dict[str, int] | None = None
+    quality: dict[str, Any] | None = Field(
+        default=None, description="Diversity, privacy and difficulty, measured (SyntheticQuality)."
+    )
+    reason: str | None = Field(default=None, description="Why it was cancelled.")
+    finished_at: datetime | None = None
+
+
 class ValidationCheckInfo(ApiAnswer):
     """One thing that was checked."""
 
@@ -83,23 +111,6 @@ class StoredBenchmarksInfo(ApiAnswer):
         default=None, alias="benchmarkId", description="Absent: nothing is run."
     )
     result: str | None = Field(default=None, description="Where the figures will be.")
-
-
-class SyntheticInfo(ApiAnswer):
-    """A request for synthetic data, and its result when it is there."""
-
-    request_id: UUID
-    agent_id: str
-    state: str = Field(description="requested or ready")
-    request: dict[str, Any]
-    requested_at: datetime
-    artifact: ArtifactRefInfo | None = None
-    dataset: str | None = Field(
-        default=None, description="Name of the result among the datasets; a training may name it."
-    )
-    items: int | None = None
-    rejected: dict[str, int] | None = None
-    finished_at: datetime | None = None
 
 
 class BenchmarkInfo(ApiAnswer):

@@ -32,10 +32,17 @@ from archon_contracts.client.sdk.asynchronous.operations import (
 )
 from archon_contracts.client.sdk.asynchronous.reviews import AsyncReviewsApi
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
-from archon_contracts.client.sdk.calls import api_path, function_call, read_call, to_camel_case
+from archon_contracts.client.sdk.calls import (
+    api_path,
+    function_call,
+    read_call,
+    to_camel_case,
+    write_call,
+)
 from archon_contracts.client.sdk.recording.decorator import AgentDecorator
 from archon_contracts.client.sdk.recording.recorder import InteractionRecorder
 from archon_contracts.client.sdk.server_events import ServerEvent
+from archon_contracts.commands import EdgeCaseFamily, SynthesisMethod
 from archon_contracts.traffic_classes import TrafficClass
 from archon_contracts.values import TrainingConfig, TrainingMethod
 
@@ -156,6 +163,9 @@ class AsyncArchon:
         diversity: float = 0.5,
         examples: str | None = None,
         seed: int = 0,
+        methods: Sequence[SynthesisMethod | str] = (),
+        edge_case_families: Sequence[EdgeCaseFamily | str] = (),
+        privacy_distance: float = 0.0,
     ) -> GenerateInfo:
         """Request synthetic items; `synthetic(request_id)` has the result when it is ready."""
         body = {name: value for name, value in locals().items() if name != "self"}
@@ -167,6 +177,12 @@ class AsyncArchon:
         return await self._transport.send(
             read_call(api_path("synthetic", request_id)), SyntheticInfo
         )
+
+    async def cancel_synthetic(self, request_id: UUID | str, reason: str = "") -> None:
+        """Stop a request for synthetic data that has no result yet."""
+        body = {"reason": reason} if reason else None
+        call = write_call(api_path("synthetic", request_id, "cancel"), body)
+        await self._transport.send(call, dict[str, Any])
 
     async def validate_model(
         self,

@@ -22,7 +22,13 @@ from archon_contracts.client.sdk.answers.functions import (
     SyntheticInfo,
     ValidateInfo,
 )
-from archon_contracts.client.sdk.calls import api_path, function_call, read_call, to_camel_case
+from archon_contracts.client.sdk.calls import (
+    api_path,
+    function_call,
+    read_call,
+    to_camel_case,
+    write_call,
+)
 from archon_contracts.client.sdk.recording.decorator import AgentDecorator
 from archon_contracts.client.sdk.recording.recorder import InteractionRecorder
 from archon_contracts.client.sdk.server_events import ServerEvent
@@ -39,6 +45,7 @@ from archon_contracts.client.sdk.synchronous.operations import (
 )
 from archon_contracts.client.sdk.synchronous.reviews import ReviewsApi
 from archon_contracts.client.sdk.synchronous.transport import Transport
+from archon_contracts.commands import EdgeCaseFamily, SynthesisMethod
 from archon_contracts.traffic_classes import TrafficClass
 from archon_contracts.values import TrainingConfig, TrainingMethod
 
@@ -159,6 +166,9 @@ class Archon:
         diversity: float = 0.5,
         examples: str | None = None,
         seed: int = 0,
+        methods: Sequence[SynthesisMethod | str] = (),
+        edge_case_families: Sequence[EdgeCaseFamily | str] = (),
+        privacy_distance: float = 0.0,
     ) -> GenerateInfo:
         """Request synthetic items; `synthetic(request_id)` has the result when it is ready."""
         body = {name: value for name, value in locals().items() if name != "self"}
@@ -168,6 +178,12 @@ class Archon:
     def synthetic(self, request_id: UUID | str) -> SyntheticInfo:
         """A request for synthetic data, with its result when it is ready."""
         return self._transport.send(read_call(api_path("synthetic", request_id)), SyntheticInfo)
+
+    def cancel_synthetic(self, request_id: UUID | str, reason: str = "") -> None:
+        """Stop a request for synthetic data that has no result yet."""
+        body = {"reason": reason} if reason else None
+        call = write_call(api_path("synthetic", request_id, "cancel"), body)
+        self._transport.send(call, dict[str, Any])
 
     def validate_model(
         self,
