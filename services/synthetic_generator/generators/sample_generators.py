@@ -6,9 +6,14 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from services.synthetic_generator.domain import Candidate, Method, Sample
-from services.synthetic_generator.generators.grammar import Grammar, build_sentence
+from services.synthetic_generator.domain import Candidate, Draw, Method, RejectionReason, Sample
+from services.synthetic_generator.generators.grammar import (
+    EVERY_ALTERNATIVE,
+    Grammar,
+    build_sentence,
+)
 from services.synthetic_generator.generators.mutation import mutate
+from services.synthetic_generator.generators.ports import SampleGenerator
 from services.synthetic_generator.generators.recombination import (
     Details,
     recombine,
@@ -22,16 +27,19 @@ MUTATION_PROPORTION = 0.5
 class GrammarGenerator:
     """Sentences of a domain; the harder ones with typos."""
 
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: Grammar, diversity: float = EVERY_ALTERNATIVE) -> None:
         self._grammar = grammar
-        self.is_english = True
+        self._diversity = diversity
+        self.is_english = grammar.is_english
         self.targets: Sequence[str] = grammar.targets
 
-    def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
-        """A sentence for this answer."""
-        text = build_sentence(self._grammar, target, difficulty, rng)
+    def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate | None:
+        """A sentence for this answer; None: the domain's constraints left none."""
+        text = build_sentence(self._grammar, target, difficulty, rng, self._diversity)
+        if text is None:
+            return None
         if difficulty == "hard":
-            text = mutate(text, "medium", rng)
+            text = mutate(text, "medium", rng, english=self.is_english)
         return Candidate(Sample(text, target), Method.TEMPLATE)
 
 
@@ -60,3 +68,23 @@ class ExampleGenerator:
         text = mutate(sample.input, difficulty, rng, english=self.is_english)
         changed = Sample(text, target)
         return Candidate(changed, Method.MUTATION)
+
+
+class EachDraw:
+    """The strategy that asks a `SampleGenerator` once for each draw."""
+
+    def __init__(self, generator: SampleGenerator, difficulty: str) -> None:
+        self._generator = generator
+        self._known = frozenset(generator.targets)
+        self._difficulty = difficulty
+
+    def make(self, draws: Sequence[Draw]) -> list[Candidate | RejectionReason]:
+        """A sample for each draw; refused where there is no sentence of the answer, or the
+        domain's constraints leave none."""
+        return [
+            self._generator.generate(draw.target, self._difficulty, draw.rng())
+            or RejectionReason.CONSTRAINTS
+            if draw.target in self._known
+            else RejectionReason.NO_SOURCE
+            for draw in draws
+        ]

@@ -72,12 +72,22 @@ class DiverseCollection:
         members = frozenset(_hash_word_pairs(text))
         # Hashes in the order of numbers: an order that all sets share, and as good as a random one.
         ordered = sorted(members)
-        candidates = set(self._index.candidates(ordered))
-        if any(_jaccard(members, self._accepted[at]) > self._limit for at in candidates):
+        if self._has_similar(members, ordered):
             return False
         self._index.add(ordered)
         self._accepted.append(members)
         return True
+
+    def has_similar(self, text: str) -> bool:
+        """Whether one that is in is too similar to the text."""
+        if self._limit >= 1.0 or not self._accepted:
+            return False
+        members = frozenset(_hash_word_pairs(text))
+        return self._has_similar(members, sorted(members))
+
+    def _has_similar(self, members: frozenset[int], ordered: Sequence[int]) -> bool:
+        candidates = set(self._index.candidates(ordered))
+        return any(_jaccard(members, self._accepted[at]) > self._limit for at in candidates)
 
 
 def distinct_n(texts: Iterable[str], length: int) -> float | None:

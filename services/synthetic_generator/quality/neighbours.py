@@ -1,15 +1,18 @@
-"""Whether a made text still reads like its answer: its nearest real examples say."""
+"""Whether a made text still reads like its answer: its nearest real examples vote."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from heapq import nlargest
 from typing import Final
 
 from services.synthetic_generator.domain import Sample
 from services.synthetic_generator.quality.language import split_words
+from shared.similarity import TOLERANCE
 
 RAREST_WORDS: Final = 8
+VOTERS: Final = 5
 MOST_EXAMPLES: Final = 100
 """Examples of either side that are compared with one text: those that share its rarest words. A
 hundred thousand texts among as many examples are minutes so, and were an hour with all of them."""
@@ -19,7 +22,7 @@ Places = defaultdict[str, list[int]]
 
 
 class ExampleNeighbours:
-    """Examples by their words. The nearest has the largest Jaccard index of its words."""
+    """Examples by their words; similar is who has a large Jaccard index of words."""
 
     def __init__(self, examples: Sequence[Sample]) -> None:
         self._words = [frozenset(split_words(example.key)) for example in examples]
@@ -33,22 +36,28 @@ class ExampleNeighbours:
                 self._of_target[example.target][word].append(place)
 
     def agree(self, sample: Sample) -> bool:
-        """Whether no example of another answer is nearer than all of the sample's own answer."""
+        """Whether the nearest examples vote for the sample's answer; no example near it agrees.
+
+        The `VOTERS` nearest vote with the cube of their similarity, so that one example that is
+        nearly the same outweighs several that share a word or two.
+        """
         words = frozenset(split_words(sample.key))
-        own = self._find_similar(words, self._of_target.get(sample.target, {}))
-        others = {
-            place
-            for place in self._find_similar(words, self._places)
-            if self._targets[place] != sample.target
-        }
-        return self._largest_similarity(words, own) >= self._largest_similarity(words, others)
+        places = self._find_similar(words, self._of_target.get(sample.target, {}))
+        places |= self._find_similar(words, self._places)
+        similar = [(self._similarity(words, place), place) for place in places]
+        votes: defaultdict[str, float] = defaultdict(float)
+        for similarity, place in nlargest(VOTERS, similar):
+            votes[self._targets[place]] += similarity**3
+        own = votes.pop(sample.target, 0.0)
+        return own >= max(votes.values(), default=0.0) - TOLERANCE
 
-    def _largest_similarity(self, words: frozenset[str], places: set[int]) -> float:
-        def compare(place: int) -> float:
-            shared = len(words & self._words[place])
-            return shared / (len(words) + len(self._words[place]) - shared)
+    def knows(self, target: str) -> bool:
+        """Whether there is an example of this answer, which could vote for it."""
+        return target in self._of_target
 
-        return max(map(compare, places), default=0.0)
+    def _similarity(self, words: frozenset[str], place: int) -> float:
+        shared = len(words & self._words[place])
+        return shared / (len(words) + len(self._words[place]) - shared)
 
     def _find_similar(self, words: frozenset[str], places: Mapping[str, list[int]]) -> set[int]:
         known = sorted(

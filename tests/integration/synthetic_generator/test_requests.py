@@ -2,13 +2,28 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from archon_contracts.commands import DataSource, GenerateSyntheticData, SourceKind
-from archon_contracts.events import SyntheticDataGenerated
-from services.synthetic_generator.child import FORK_SERVER_MODULES
+from archon_contracts.commands import (
+    CancelSyntheticData,
+    DataSource,
+    GenerateSyntheticData,
+    SourceKind,
+)
+from archon_contracts.events import (
+    SyntheticDataCancelled,
+    SyntheticDataGenerated,
+    SyntheticDataProgressed,
+)
+from services.synthetic_generator.child import (
+    FORK_SERVER_MODULES,
+    SegmentReporter,
+    build_request,
+)
+from services.synthetic_generator.generation import generate
 from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.store import GeneratorStore
 from services.synthetic_generator.worker import GenerateWorker
@@ -29,9 +44,12 @@ class RunningGenerator:
 
     def __init__(self, shared: ServiceContext, *, deadline_seconds: float = 30.0) -> None:
         self.shared = shared
-        self.service = GeneratorService(GeneratorStore(), shared.outbox, shared.work)
+        store = GeneratorStore()
+        self.service = GeneratorService(store, shared.outbox, shared.work)
         worker = GenerateWorker(
             service=self.service,
+            store=store,
+            queue=shared.work,
             artifacts=shared.artifacts,
             children=ChildPool(
                 warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry
@@ -51,7 +69,12 @@ class RunningGenerator:
         return [event for event in events if isinstance(event, SyntheticDataGenerated)]
 
     async def _is_published(self, count: int) -> bool:
-        return len(await events_of(self.shared.database)) == count
+        made = [
+            event
+            for event in await events_of(self.shared.database)
+            if isinstance(event, SyntheticDataGenerated)
+        ]
+        return len(made) == count
 
 
 @pytest.fixture
@@ -125,3 +148,52 @@ async def test_a_request_that_takes_too_long_is_ended_and_answered_with_the_reas
     (reason,) = answer.rejected
     assert (answer.items, answer.rejected[reason]) == (0, 20)
     assert "ARCHON_SYNTHETIC_GENERATOR_DEADLINE_SECONDS" in reason
+
+
+async def test_a_killed_generation_goes_on_from_what_it_had_made(
+    generator: RunningGenerator,
+) -> None:
+    request, other = generate_synthetic_data(count=300), generate_synthetic_data(count=300)
+    segments: list[dict[str, Any]] = []
+    reporter = SegmentReporter(segments.append, until=0.0, seconds=0.0)
+    generate(build_request(request), (), on_round=reporter.on_round)
+    async with generator.shared.database.transaction(request.tenant_id) as tx:
+        cause = message_of(request).cause
+        await generator.service.record_progress(tx, request, segments[0], cause)
+
+    await generator.answers(request, other)
+
+    events = await events_of(generator.shared.database)
+    made = [each for each in events if isinstance(each, SyntheticDataGenerated)]
+    progress = [each for each in events if isinstance(each, SyntheticDataProgressed)]
+    assert made[0].artifact == made[1].artifact
+    assert (progress[0].accepted, progress[0].candidates) == (segments[0]["accepted"], 256)
+    async with generator.shared.database.transaction(request.tenant_id) as tx:
+        store = GeneratorStore()
+        assert await store.find_segments(tx, request.tenant_id, request.request_id) == []
+
+
+async def test_a_cancelled_request_is_never_carried_out(generator: RunningGenerator) -> None:
+    request = generate_synthetic_data()
+    inbox, service = generator.shared.inbox, generator.service
+    await inbox.run_once(message_of(request), service.accept_request)
+    cancel = CancelSyntheticData(
+        agent_id=request.agent_id, request_id=request.request_id, reason="not needed"
+    )
+    await inbox.run_once(message_of(cancel), service.cancel_request)
+
+    await generator.answers(other := generate_synthetic_data(count=5))
+
+    cancelled, made = await events_of(generator.shared.database)
+    assert isinstance(cancelled, SyntheticDataCancelled)
+    assert (cancelled.request_id, made.request_id) == (request.request_id, other.request_id)
+
+
+async def test_replies_of_a_language_model_are_kept_by_tenant(generator: RunningGenerator) -> None:
+    store, key = GeneratorStore(), "a" * 64
+    async with generator.shared.database.transaction("acme") as tx:
+        await store.insert_llm_replies(tx, "acme", {key: "a quiet room"})
+        await store.insert_llm_replies(tx, "acme", {key: "another one"})
+
+        assert await store.find_llm_replies(tx, "acme") == {key: "a quiet room"}
+        assert await store.find_llm_replies(tx, "other") == {}

@@ -1,5 +1,6 @@
 """What the synthetic generator is asked for and given."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -61,9 +62,11 @@ def generate_synthetic_data(**fields: Any) -> GenerateSyntheticData:
 
 
 class FakeResultStore:
-    """Answers in a dictionary."""
+    """Answers, segments and replies in dictionaries."""
 
     def __init__(self) -> None:
+        self.segments: dict[UUID, list[dict[str, Any]]] = {}
+        self.replies: dict[str, str] = {}
         self.answers: dict[tuple[str, UUID], SyntheticDataGenerated] = {}
 
     async def find_result(
@@ -73,3 +76,36 @@ class FakeResultStore:
 
     async def insert_result(self, _tx: object, answer: SyntheticDataGenerated) -> None:
         self.answers.setdefault((answer.tenant_id, answer.request_id), answer)
+
+    async def find_segments(
+        self, _tx: object, _tenant_id: str, request_id: UUID
+    ) -> list[dict[str, Any]]:
+        return self.segments.get(request_id, [])
+
+    async def insert_segment(
+        self, _tx: object, _tenant_id: str, request_id: UUID, segment: Mapping[str, Any]
+    ) -> None:
+        kept = {"items": segment["items"], "state": segment["state"]}
+        self.segments.setdefault(request_id, []).append(kept)
+
+    async def delete_segments(self, _tx: object, _tenant_id: str, request_id: UUID) -> None:
+        self.segments.pop(request_id, None)
+
+    async def find_llm_replies(self, _tx: object, _tenant_id: str) -> dict[str, str]:
+        return dict(self.replies)
+
+    async def insert_llm_replies(
+        self, _tx: object, _tenant_id: str, replies: Mapping[str, str]
+    ) -> None:
+        self.replies |= replies
+
+
+def segment(draws: int, accepted: int = 1, **fields: Any) -> dict[str, Any]:
+    """What a child reports of rounds."""
+    values = {
+        "items": [["a quiet room", "hotel", "mutation", None]],
+        "state": {"attempt": draws, "rejections": {"duplicate": 2}, "failures": [["hotel", 1]]},
+        "accepted": accepted,
+        "replies": {},
+    }
+    return values | fields

@@ -2,15 +2,22 @@
 
 import re
 from collections import Counter
+from math import inf
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 
 from services.synthetic_generator import generation
-from services.synthetic_generator.datasets import build_files, read_samples
+from services.synthetic_generator.child import SegmentReporter, parse_segments
+from services.synthetic_generator.datasets import build_files, describe_shortfall, read_samples
 from services.synthetic_generator.domain import GenerationRequest, Method, RejectionReason, Sample
-from services.synthetic_generator.generation import MAXIMUM_CONSECUTIVE_REJECTIONS, generate
+from services.synthetic_generator.generation import (
+    MAXIMUM_CONSECUTIVE_REJECTIONS,
+    GenerationState,
+    generate,
+)
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from services.synthetic_generator.quality.privacy import RedactedText, detect_personal_data
 from services.synthetic_generator.quality.validation import MAXIMUM_INPUT_CHARACTERS
@@ -166,3 +173,43 @@ def test_an_example_that_takes_too_long_is_set_aside_and_counted(
 
     assert made.rejections[RejectionReason.TOO_SLOW] == 1
     assert made.accepted
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_an_interrupted_generation_goes_on_to_the_same_items(rounds: int) -> None:
+    asked = generation_request(scenario_type="travel", count=60, edge_cases=True, diversity=0.2)
+    segments: list[dict[str, Any]] = []
+    reporter = SegmentReporter(segments.append, until=inf, seconds=0.0)
+
+    def interrupt(state: GenerationState) -> bool:
+        reporter.on_round(state)
+        return len(segments) == rounds
+
+    whole = generate(asked, EXAMPLES)
+    generate(asked, EXAMPLES, on_round=interrupt)
+    stored = orjson.loads(orjson.dumps(segments))
+    resumed = generate(asked, EXAMPLES, resume=parse_segments(stored))
+
+    assert len(stored) == rounds
+    assert build_files(asked, resumed) == build_files(asked, whole)
+
+
+def test_what_was_made_before_the_deadline_is_kept_and_the_rest_reported() -> None:
+    asked = generation_request(count=1000)
+
+    result = generate(asked, (), on_round=lambda _state: True)
+
+    assert 0 < len(result.accepted) < 1000
+    stated = describe_shortfall(1000, result)
+    assert stated.startswith(f"asked for 1000, delivered {len(result.accepted)}: ")
+    assert "deadline_reached" in stated
+
+
+def test_a_shortfall_states_what_was_delivered_and_what_helps() -> None:
+    asked = generation_request(scenario_type="x", count=500, diversity=1.0)
+    result = generate(asked, [Sample("where is my red bicycle now", "a")])
+
+    stated = describe_shortfall(500, result)
+
+    assert stated.startswith(f"asked for 500, delivered {len(result.accepted)}: ")
+    assert "; " in stated
