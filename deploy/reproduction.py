@@ -80,6 +80,10 @@ async def reproduce(
         root = Path(temporary)
         is_update = bool(facts.get("fast_path")) and warm_start is not None
         spec = build_spec(model, read_card(dataset), dataset, warm_start, root, threads)
+        if facts.get("source_digest"):
+            # The store finds an artifact by its digest; the address is for messages alone.
+            source = ArtifactRef(uri=model["uri"], digest=facts["source_digest"])
+            spec["source_model"] = str(await artifacts.fetch_model(source))
         spec["catalogue"] = await _catalogue(read_card(dataset), dataset_ref["uri"], artifacts)
         if is_update and parent is not None:
             spec |= {"warm_start": str(warm_start), "digest": parent.digest}

@@ -140,3 +140,16 @@ PREFERENCES: Final = "preference/items"
 PREFERENCES_BEFORE: Final = "preference/satisfied_before"
 PREFERENCES_AFTER: Final = "preference/satisfied_after"
 """Items that state a preference, and the proportion whose better answer is above the worse one."""
+
+TRANSFER: Final = "transfer/"
+TRANSFER_ITEMS: Final = f"{TRANSFER}validation_items"
+TRANSFER_ACCURACY: Final = f"{TRANSFER}{ACCURACY}"
+"""Of a transfer, on its validation items. Of the same training from another start, or of no
+training, it is `transfer/from_base`, `from_scratch` and `zero_shot` with `_accuracy` behind it, and
+with `_p_value` the chance that the transfer is right so much more often by luck alone."""
+FROM_BASE: Final = f"{TRANSFER}from_base"
+"""From the base model, where the transfer starts from an agent's version."""
+FROM_SCRATCH: Final = f"{TRANSFER}from_scratch"
+"""From random weights of the same shape."""
+ZERO_SHOT: Final = f"{TRANSFER}zero_shot"
+"""The start without any training: by the words of the answers, or of a generator as it writes."""

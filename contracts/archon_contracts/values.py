@@ -30,6 +30,7 @@ from archon_contracts.rules.task_types import TaskType
 from archon_contracts.rules.training_config import FineTuning as FineTuning
 from archon_contracts.rules.training_config import PreferenceLoss as PreferenceLoss
 from archon_contracts.rules.training_config import TrainingConfig as TrainingConfig
+from archon_contracts.rules.training_config import TransferLayers as TransferLayers
 
 
 class AgentKind(StrEnum):

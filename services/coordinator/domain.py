@@ -226,6 +226,10 @@ class JobFacts(ValueObject):
     """Answers that the agent does not have, and how many corrections wait for each."""
     success_rate: float | None = None
     warm_start: ModelRef | None = None
+    source_agent: str | None = None
+    """The agent whose version a transfer starts from; None: its base model."""
+    source_version: str | None = None
+    source: ModelRef | None = None
     window: WindowFacts | None = None
     withdrawal: WithdrawalFacts | None = None
     plan: CurriculumPlan | None = None

@@ -11,6 +11,7 @@ PermanentError
 ├── FixedByDeployment   another kind or base model than the deployed version has
 ├── ProfileMismatch     a profile for another agent than the command's
 ├── NothingLogged       a period in which an agent reported nothing
+├── UnknownSource       a transfer from a version that there is not, or of another kind
 ├── NothingToLearn      a job whose sources hold no item
 └── FactMissing         a job in a state that an earlier stage's answer is missing for
 """
@@ -48,6 +49,10 @@ class FixedByDeployment(PermanentError):
 
 class ProfileMismatch(PermanentError):
     """A profile for another agent than the command's."""
+
+
+class UnknownSource(PermanentError):
+    """A transfer that names a version which there is not, or which cannot be its start."""
 
 
 class NothingToLearn(PermanentError):

@@ -68,7 +68,12 @@ class RequestService:
             created_at=now,
             state_since=now,
             requested_by=body.requested_by,
-            facts=JobFacts(provided_dataset=body.dataset, awaited_feedback=body.feedback_ids),
+            facts=JobFacts(
+                provided_dataset=body.dataset,
+                awaited_feedback=body.feedback_ids,
+                source_agent=body.source_agent,
+                source_version=body.source_version,
+            ),
         )
         reason = f"requested by {body.requested_by}" if body.requested_by else "requested"
         if await self._accept(tx, job, message.cause, reason):

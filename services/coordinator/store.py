@@ -125,6 +125,13 @@ class JobStore:
         count: int = await self._queries.count_open_jobs(tx, tenant_id=key.tenant_id)
         return count
 
+    async def find_version(self, tx: Tx, key: AgentKey, version: str) -> ModelRef | None:
+        """A version that a job of the agent gave, or that is deployed."""
+        found = await self._queries.find_version(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, version=version
+        )
+        return ModelRef.model_validate(found) if found else None
+
     async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None:
         """The agent's oldest requested job."""
         row = await self._queries.lock_next_requested(

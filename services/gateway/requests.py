@@ -218,6 +218,14 @@ class JobRequest(RequestBody):
     agent_id: Name
     method: TrainingMethod
     dataset: Name | None = None
+    source_agent: Name | None = Field(
+        default=None,
+        description="Of method transfer: the agent whose version is the start, of the same kind "
+        "and base model; absent: the base model is.",
+    )
+    source_version: Identifier | None = Field(
+        default=None, description="Its version; absent: the deployed one."
+    )
     config: StrictTrainingConfig = StrictTrainingConfig()
 
 

@@ -42,6 +42,7 @@ from services.gateway.models.rules import (
     find_deployed,
     find_rollback_obstacle,
 )
+from services.gateway.models.starting_version import require_starting_version
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest, check_size
 from shared.messaging.gateway_mac import GatewayMac
@@ -144,9 +145,10 @@ class GatewayService:
             Overloaded: too many jobs of the tenant have not ended.
             Invalid: no trainer has a recipe for the method, or the dataset is for evaluation.
             NotAllowed: the key is bound to other agents.
-            NotFound: no such agent or dataset.
+            NotFound: no such agent or dataset, or no such version to start from.
         """
         require_agents(identity.caller, [request.agent_id])
+        await require_starting_version(tx, self._store, identity, request)
         await self.require_method(tx, identity.tenant_id, request.agent_id, request.method)
         await self.require_job_room(tx, identity)
         dataset = None
@@ -161,6 +163,8 @@ class GatewayService:
             method=request.method,
             dataset=dataset.artifact if dataset else None,
             dataset_name=request.dataset,
+            source_agent=request.source_agent,
+            source_version=request.source_version,
             feedback_ids=feedback_ids,
             config=request.config,
             requested_by=identity.actor,

@@ -38,6 +38,7 @@ class RunFolders:
     catalogue: Path | None
     checkpoints: Path
     output: Path
+    source_model: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def build_run_spec(command: TrainModel, folders: RunFolders, hardware: Hardware)
         "method": command.method.value,
         "base_model": command.base_model,
         "warm_start_model": _text(folders.warm_start_model),
+        "source_model": _text(folders.source_model),
         "dataset": str(folders.dataset),
         "catalogue": _text(folders.catalogue),
         "labels": list(command.labels),

@@ -129,12 +129,14 @@ class TrainingWorker:
     async def _fetch(self, command: TrainModel, lease: Lease) -> RunFolders:
         checkpoints, output = await self.folders.make(command, lease.token)
         parent, catalogue = command.warm_start, await self._fetch_catalogue(command)
+        source = command.source
         return RunFolders(
             dataset=await self.artifacts.fetch(command.dataset),
             warm_start_model=await self.artifacts.fetch_model(parent.artifact) if parent else None,
             catalogue=Path(catalogue) if catalogue else None,
             checkpoints=checkpoints,
             output=output,
+            source_model=await self.artifacts.fetch_model(source.artifact) if source else None,
         )
 
     async def _fetch_catalogue(self, command: TrainModel) -> str | None:

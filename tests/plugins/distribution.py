@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tests/acceptance/test_sdk.py",
         "tests/acceptance/test_reinforcement.py",
         "tests/acceptance/test_self_trigger.py",
+        "tests/acceptance/test_transfer.py",
         "tests/acceptance/test_two_namespaces.py",
         "tests/acceptance/test_whole_system.py",
         "tests/integration/benchmarks/test_tiny_runs.py::test_a_benchmark_of_a_running_system",

@@ -34,6 +34,9 @@ class TrainModel(Contract):
     method: TrainingMethod
     base_model: str
     warm_start: ModelRef | None = Field(default=None, description="Deployed version to start from.")
+    source: ModelRef | None = Field(
+        default=None, description="Version of an agent that a transfer starts from."
+    )
     dataset: ArtifactRef
     catalogue: ArtifactRef | None = None
     labels: tuple[str, ...] = ()

@@ -70,6 +70,14 @@ class TrainingRequested(Contract):
         description="Feedback events that must be stored before the training begins, as they may "
         "come later than the request; they are learnt with all other unused feedback.",
     )
+    source_agent: Name | None = Field(
+        default=None,
+        description="Of method transfer: the agent whose version is the start; absent: the base "
+        "model is.",
+    )
+    source_version: str | None = Field(
+        default=None, description="Its version; absent: the deployed one."
+    )
     config: TrainingConfig = TrainingConfig()
     requested_by: str | None = Field(default=None, description="Who asked; absent: not said.")
 

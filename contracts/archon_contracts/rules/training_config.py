@@ -35,6 +35,15 @@ class PreferenceLoss(StrEnum):
     SIMPO = "simpo"  # without a reference, per token
 
 
+class TransferLayers(StrEnum):
+    """What a transfer trains of the model that it starts from; embeddings are never trained."""
+
+    FULL = "full"  # every layer of an encoder
+    FROZEN = "frozen"  # the layers above the lowest `frozen_layers`
+    GRADUAL = "gradual"  # the same, from the highest layer down during the first half of the run
+    LORA = "lora"  # low-rank updates of every layer
+
+
 class TrainingConfig(ValueObject):
     """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
 
@@ -66,6 +75,23 @@ class TrainingConfig(ValueObject):
         "fine-tuning: 0 all items weigh alike, 1 all targets.",
     )
     frozen_layers: Count | None = None
+    transfer_layers: TransferLayers | None = Field(
+        default=None,
+        description="What a transfer trains; absent: frozen, of a generator lora. A generator "
+        "takes all but full.",
+    )
+    layer_decay: Number | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate from each layer of a transfer to the one below "
+        "it; 1: all layers learn alike. Absent: 0.9.",
+    )
+    compare_starts: bool | None = Field(
+        default=None,
+        description="Whether a transfer trains from its base model and from random weights too, "
+        "to measure what the start is worth. Absent: it does.",
+    )
     lora_rank: Integer | None = Field(
         default=None,
         ge=1,

@@ -726,6 +726,10 @@ export interface JobRequest {
   agent_id: string;
   method: TrainingMethod;
   dataset?: string | null;
+  /** Of method transfer: the agent whose version is the start, of the same kind and base model; absent: the base model is. */
+  source_agent?: string | null;
+  /** Its version; absent: the deployed one. */
+  source_version?: string | null;
   config?: StrictTrainingConfig;
 }
 
@@ -1548,6 +1552,12 @@ export interface StrictTrainingConfig {
   /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
   class_balance?: number | null;
   frozen_layers?: number | null;
+  /** What a transfer trains; absent: frozen, of a generator lora. A generator takes all but full. */
+  transfer_layers?: TransferLayers | null;
+  /** Factor of the learning rate from each layer of a transfer to the one below it; 1: all layers learn alike. Absent: 0.9. */
+  layer_decay?: number | null;
+  /** Whether a transfer trains from its base model and from random weights too, to measure what the start is worth. Absent: it does. */
+  compare_starts?: boolean | null;
   /** Rank of a generator's adapter; one that is trained further keeps its own. */
   lora_rank?: number | null;
   /** Scale of the adapter; absent: twice its rank. */
@@ -1742,6 +1752,12 @@ export interface TrainConfigRequest {
   /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
   classBalance?: number | null;
   frozenLayers?: number | null;
+  /** What a transfer trains; absent: frozen, of a generator lora. A generator takes all but full. */
+  transferLayers?: TransferLayers | null;
+  /** Factor of the learning rate from each layer of a transfer to the one below it; 1: all layers learn alike. Absent: 0.9. */
+  layerDecay?: number | null;
+  /** Whether a transfer trains from its base model and from random weights too, to measure what the start is worth. Absent: it does. */
+  compareStarts?: boolean | null;
   /** Rank of a generator's adapter; one that is trained further keeps its own. */
   loraRank?: number | null;
   /** Scale of the adapter; absent: twice its rank. */
@@ -1778,6 +1794,10 @@ export interface TrainConfigRequest {
   seed?: number | null;
   method: TrainingMethod;
   dataset?: string | null;
+  /** Of method transfer: the agent whose version is the start. */
+  sourceAgent?: string | null;
+  /** Its version; absent: the deployed one. */
+  sourceVersion?: string | null;
   validation?: ValidationOptions;
 }
 
@@ -1798,6 +1818,12 @@ export interface TrainingConfig {
   /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
   class_balance?: number | null;
   frozen_layers?: number | null;
+  /** What a transfer trains; absent: frozen, of a generator lora. A generator takes all but full. */
+  transfer_layers?: TransferLayers | null;
+  /** Factor of the learning rate from each layer of a transfer to the one below it; 1: all layers learn alike. Absent: 0.9. */
+  layer_decay?: number | null;
+  /** Whether a transfer trains from its base model and from random weights too, to measure what the start is worth. Absent: it does. */
+  compare_starts?: boolean | null;
   /** Rank of a generator's adapter; one that is trained further keeps its own. */
   lora_rank?: number | null;
   /** Scale of the adapter; absent: twice its rank. */
@@ -1845,6 +1871,9 @@ export interface TrainingProgressView {
   loss?: number | null;
   eta_seconds?: number | null;
 }
+
+/** What a transfer trains of the model that it starts from; embeddings are never trained. */
+export type TransferLayers = "full" | "frozen" | "gradual" | "lora";
 
 /** One step of a job's history. */
 export interface TransitionView {

@@ -105,6 +105,7 @@ def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
         method=TrainingMethod.SUPERVISED if rehearses else job.method,
         base_model=agent.profile.base_model,
         warm_start=job.facts.warm_start,
+        source=job.facts.source,
         dataset=_require(job.facts.dataset, "dataset").artifact,
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
@@ -220,6 +221,12 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
         "requested_by": job.requested_by,
         "revision": revision,
     }
+    if facts.source is not None:
+        lineage |= {
+            "source_agent": facts.source_agent,
+            "source_version": facts.source.version,
+            "source_digest": facts.source.artifact.digest,
+        }
     if job.replaced_candidate is not None:
         # The refused model stays in the store: what it was is a matter of record.
         replaced = job.replaced_candidate.model_dump(mode="json", include={"artifact", "reason"})

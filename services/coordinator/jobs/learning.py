@@ -7,6 +7,7 @@ success there: a policy without a threshold, or a suite that the run cannot chan
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from archon_contracts.events import EvaluationCompleted, LearningReport
 from archon_contracts.metric_names import (
@@ -16,6 +17,8 @@ from archon_contracts.metric_names import (
     FINE_TUNED_ACCURACY,
     FINE_TUNED_CHOSEN,
     FINE_TUNED_SECONDS,
+    FROM_BASE,
+    FROM_SCRATCH,
     HELD_OUT_LOGS,
     LEARNT_ITEMS,
     LOGGED_REWARD,
@@ -27,10 +30,20 @@ from archon_contracts.metric_names import (
     REWARDED_ITEMS,
     TRAIN_LOSS_AFTER,
     TRAIN_LOSS_BEFORE,
+    TRANSFER_ACCURACY,
+    TRANSFER_ITEMS,
     WITHOUT_PROPENSITY,
+    ZERO_SHOT,
 )
 from archon_contracts.values import ALL_ITEMS
 from services.coordinator.domain import CandidateFacts, Job
+
+MAXIMUM_P_VALUE: Final = 0.05
+OTHER_STARTS: Final = {
+    FROM_BASE: "the same training from the base model",
+    FROM_SCRATCH: "the same training from random weights",
+    ZERO_SHOT: "no training",
+}
 
 
 def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport:
@@ -55,6 +68,7 @@ def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport
             *_describe(before, after, moved, changed, items, gained),
             *_describe_choice(job, metrics),
             *describe_policy(metrics),
+            *describe_transfer(metrics),
         ),
         loss_before=before,
         loss_after=after,
@@ -132,6 +146,22 @@ def describe_policy(metrics: Mapping[str, float]) -> tuple[str, ...]:
             f"({low:.2f} to {high:.2f}), those who answered earned {logged:.2f}"
         )
     return tuple(sentences)
+
+
+def describe_transfer(metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """Whether a transfer beats the same training from other starts, and no training at all."""
+    if TRANSFER_ACCURACY not in metrics:
+        return ()
+    sentences = []
+    for start, name in OTHER_STARTS.items():
+        accuracy, p_value = metrics.get(f"{start}_accuracy"), metrics.get(f"{start}_p_value")
+        if accuracy is not None and p_value is not None:
+            beats = "better than" if p_value <= MAXIMUM_P_VALUE else "not shown to be better than"
+            sentences.append(f"{beats} {name} ({accuracy:.1%}, p = {p_value:.2g})")
+    items, own = metrics.get(TRANSFER_ITEMS, 0.0), metrics[TRANSFER_ACCURACY]
+    return (
+        f"transfer: right in {own:.1%} of {items:.0f} validation items; {', '.join(sentences)}",
+    )
 
 
 def _describe_choice(job: Job, metrics: Mapping[str, float]) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from services.coordinator.retraining.policies import (
     decide_what_to_learn,
 )
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
+from services.coordinator.retraining.starting_models import StartingModels
 from services.coordinator.retraining.triggers import (
     TriggerDecision,
     may_withdraw,
@@ -83,13 +84,13 @@ class AgentQueue:
         self._withdrawals = withdrawals
         self._stats_store = stats_store
         self._requests = requests
+        self._starting_models = StartingModels(requests)
         self._windows = windows
         self._transitions = transitions
         self._dispatcher = dispatcher
         self._clock = clock
         self._policies = PolicyCache(stats_store, requests)
-        # In memory: a restart tries a parked agent once more, which does no harm.
-        self._parked: dict[AgentKey, tuple[int, datetime]] = {}
+        self._parked: dict[AgentKey, tuple[int, datetime]] = {}  # a restart tries once more
 
     async def submit(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
         """Keep a job that was asked for; it begins when its agent is known and free.
@@ -369,12 +370,11 @@ class AgentQueue:
     async def _first_facts(
         self, tx: Tx, job: Job, agent: ConfiguredAgent, stats: FeedbackStats, cause: Cause
     ) -> JobFacts:
-        known = {"warm_start": agent.deployed, "awaited_feedback": ()}
-        facts = job.facts.model_copy(update=known)
+        facts = await self._starting_models.choose(tx, job, agent)
         if facts.provided_dataset is not None:
             return facts  # read later, as leased work: the statistics are locked now
-        maximum = agent.profile.trigger.maximum_feedback
-        window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, maximum)
+        most = agent.profile.trigger.maximum_feedback
+        window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, most)
         await self._windows.publish_claim(tx, job, window, cause)
         return add_window_facts(facts, window)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from archon_contracts.values import ArtifactRef
+from archon_contracts.values import ArtifactRef, ModelRef
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -51,6 +51,8 @@ class RequestedJobs(Protocol):
     async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
 
     def find_agents(self, tx: Tx, keys: Collection[AgentKey]) -> AsyncIterator[ConfiguredAgent]: ...
+
+    async def find_version(self, tx: Tx, key: AgentKey, version: str) -> ModelRef | None: ...
 
     async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None: ...
 

@@ -678,6 +678,17 @@ SELECT (SELECT count(*) FROM jobs
                         'rolling_out'))
      + (SELECT count(*) FROM jobs WHERE tenant_id = :tenant_id AND state = 'requested');
 
+-- name: find_version(tenant_id, agent_id, version)$
+-- Of the agent's jobs, and what is deployed: an imported version came of no job.
+SELECT facts -> 'model' FROM jobs
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND facts -> 'model' ->> 'version' = :version::text
+UNION ALL
+SELECT deployed FROM agents
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND deployed ->> 'version' = :version::text
+LIMIT 1;
+
 -- name: lock_next_requested(tenant_id, agent_id)^
 SELECT * FROM jobs
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND state = 'requested'

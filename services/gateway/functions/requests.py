@@ -48,6 +48,12 @@ class TrainConfigRequest(StrictTrainingConfig):
 
     method: TrainingMethod
     dataset: Name | None = None
+    source_agent: Name | None = Field(
+        default=None, description="Of method transfer: the agent whose version is the start."
+    )
+    source_version: Identifier | None = Field(
+        default=None, description="Its version; absent: the deployed one."
+    )
     validation: ValidationOptions = ValidationOptions()
 
     def training_config(self) -> StrictTrainingConfig:

@@ -146,6 +146,8 @@ def build_job_request(request: TrainAgentRequest) -> JobRequest:
         agent_id=request.agent_id,
         method=request.config.method,
         dataset=request.config.dataset,
+        source_agent=request.config.source_agent,
+        source_version=request.config.source_version,
         config=request.config.training_config(),
     )
 

@@ -35,7 +35,6 @@ from archon_contracts.metric_names import (
     VALIDATION_ACCURACY,
 )
 from archon_contracts.values import AgentKind, FineTuning
-from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
@@ -70,7 +69,7 @@ from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import EncoderConfig, SelectorConfig, TrainingRun
 from services.trainer.recipes.selector import embed_run_catalogue
 from services.trainer.recipes.selector import train as fine_tune_selector
-from services.trainer.recipes.warm_start import read_warm_start_card
+from services.trainer.recipes.warm_start import find_start, read_warm_start_card
 
 SUFFICIENT_ACCURACY: Final[Mapping[AgentKind, float]] = {
     AgentKind.CLASSIFIER: 0.8,
@@ -156,7 +155,7 @@ def fit_closed_form(
     ]
     # The statistics belong to vectors of that very encoder, so its layers stay as they are.
     frozen = card.frozen_layers if card and source else run.config.frozen_layers
-    base = source or resolve_base_model(run.base_model, run.cache_dir)
+    base = source or find_start(run)
     encoder = TextEncoder.load(base, frozen, device=run.device)
     state = before or ClosedFormState.empty(encoder.feature_size(FEATURES))
     # What was retracted since leaves with this version; its text is erased, its vector is there.
@@ -234,7 +233,7 @@ def _closed_form(
     metrics = _metrics_of(candidate, right)
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
     _save(candidate.model, candidate.state, run.output_dir)
-    return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
+    return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds}, right=right)
 
 
 def _fine_tuned_or(
@@ -283,13 +282,13 @@ def _fine_tuned_or(
         _save(candidate.model, candidate.state, run.closed_form_dir)
         of_closed_form = {FINE_TUNED_CHOSEN: 0.0, CLOSED_FORM: 1.0}
         kept = _metrics_of(candidate, right) | comparison | of_closed_form
-        return replace(result, closed_form_metrics=kept)
+        return replace(result, closed_form_metrics=kept, right=tuned_right)
     # Whole: files of the tuned model must not stay beside those of the closed form.
     shutil.rmtree(run.output_dir)
     _save(candidate.model, candidate.state, run.output_dir)
     # None of the tuned model's own figures: its losses and its best epoch are not of this version.
     metrics = _metrics_of(candidate, right) | comparison
-    return replace(result, train_loss=candidate.train_loss, metrics=metrics)
+    return replace(result, train_loss=candidate.train_loss, metrics=metrics, right=right)
 
 
 def _load_tuned(run: TrainingRun[EncoderConfig]) -> Classifier | Selector:
@@ -316,14 +315,15 @@ def _wants_fine_tuning(run: TrainingRun[EncoderConfig], right: Sequence[bool]) -
 
 
 def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
-    """Whether fine-tuning is right significantly more often (exact McNemar test, one-sided)."""
-    gained = sum(now and not then for now, then in zip(tuned, closed_form, strict=True))
-    lost = sum(then and not now for now, then in zip(tuned, closed_form, strict=True))
-    if gained <= lost:
-        return False
-    # P(at least `gained` of those that differ) for a fair coin: McNemar's exact test, one-sided.
-    # Not by scipy.stats, whose import alone takes 0.3 s of every run.
-    return float(bdtrc(gained - 1, gained + lost, 0.5)) <= MAXIMUM_P_VALUE
+    return p_value_of_gain(tuned, closed_form) <= MAXIMUM_P_VALUE
+
+
+def p_value_of_gain(now: Sequence[bool], before: Sequence[bool]) -> float:
+    """How likely so many items were gained by luck: McNemar's exact test, one-sided."""
+    gained = sum(each and not other for each, other in zip(now, before, strict=True))
+    lost = sum(other and not each for each, other in zip(now, before, strict=True))
+    # P(so many heads of a fair coin). Not by scipy.stats, whose import takes 0.3 s of every run.
+    return float(bdtrc(gained - 1, gained + lost, 0.5)) if gained else 1.0
 
 
 def _state_under(

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import set_seed
 
-from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder, UpperLayers
@@ -32,7 +31,7 @@ from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.frozen_features import ItemTargets
 from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import ClassifierConfig, TrainingRun
-from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
+from services.trainer.recipes.warm_start import find_start, frozen_layers, read_warm_start_card
 
 CONVERSION_TEXTS: Final = 200
 """Training texts that the means in `_pooled_head` are of."""
@@ -55,7 +54,7 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
     labels = _labels(run, warm_start, train_items)
     places = {label: place for place, label in enumerate(labels)}
     items = select_learnable_items(train_items, validation_items, places)
-    base = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
+    base = run.warm_start_model or find_start(run)
     encoder = TextEncoder.load(base, run.config.frozen_layers, device=run.device)
     texts = [item.input for item in items.train]
     limit = measure_limit(encoder, texts, run.config.max_length, before.max_length if before else 0)

@@ -37,6 +37,7 @@ from services.trainer.recipes.frozen_features import (
     ItemTargets,
     weighted_mean,
 )
+from services.trainer.recipes.layers import low_rank_updates
 from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
 from services.trainer.recipes.run import EncoderConfig, TrainingRun
 
@@ -179,7 +180,8 @@ def train_encoder(
     validate = build_validator(task.model, items.validation)
     progress = ProgressCallback(report, validate)
     collator = Collator(features, task.targets)
-    result = fit_encoder(run, task.build_objective(strategy), collator, items.train, progress)
+    with low_rank_updates(run, encoder.upper):
+        result = fit_encoder(run, task.build_objective(strategy), collator, items.train, progress)
     changed = strategy.after_fit(build_scorer(task.model, items, validate))
     if changed:  # the figures of the run's last validation are of other weights
         result.metrics.update(validate() | changed)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
 
+import torch
 from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainingArguments
@@ -20,6 +21,7 @@ from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.errors import NoOptimizerSteps
 from services.trainer.items import TrainingItem
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
+from services.trainer.recipes.layers import GradualUnfreezing, LayerPlan, build_layer_plan
 from services.trainer.recipes.progress_callback import ProgressCallback
 from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 from services.trainer.recipes.sampling_order import (
@@ -47,6 +49,8 @@ class TrainResult:
     closed_form_metrics: dict[str, float] | None = None
     """Of the closed form, which lies in the run's `closed_form_dir`; None: there is none beside
     the model."""
+    right: Sequence[bool] = ()
+    """Which validation items the model answers right, where a recipe has looked."""
 
 
 class RowNumbers(Dataset[int]):
@@ -66,9 +70,30 @@ class PlannedTrainer(CheckpointedTrainer):
     """Samples its items in a planned order."""
 
     sampler: PlannedSampler
+    layer_plan: LayerPlan | None = None
 
     def _get_train_sampler(self, train_dataset: object = None) -> PlannedSampler:
         return self.sampler
+
+    def create_optimizer(self, model: object = None) -> torch.optim.Optimizer:
+        """One optimizer; with a layer plan a rate for each layer."""
+        if self.layer_plan is None or self.optimizer is not None:
+            optimizer: torch.optim.Optimizer = super().create_optimizer()
+            return optimizer
+        assert self.model is not None
+        of_class, settings = self.get_optimizer_cls_and_kwargs(self.args)
+        rates = self.layer_plan.group_parameters(self.model, self.args.learning_rate)
+        self.optimizer = of_class(
+            [{**group, "weight_decay": self.args.weight_decay} for group in rates], **settings
+        )
+        return self.optimizer
+
+    def plan_layers(self, run: TrainingRun[RunConfig]) -> None:
+        """Train the layers as the run asks for; called before training."""
+        assert self.model is not None
+        self.layer_plan = build_layer_plan(run, self.model)
+        if self.layer_plan is not None and self.layer_plan.is_gradual:
+            self.add_callback(GradualUnfreezing(self.layer_plan))
 
 
 def count_steps(run: TrainingRun[RunConfig], items: int) -> int:
@@ -149,6 +174,7 @@ def fit_encoder(
         callbacks=[progress],
     )
     trainer.sampler = build_sampler(run, items, [len(ids) for ids in collator.states.ids])
+    trainer.plan_layers(run)
     return fit(trainer, run, progress)
 
 

@@ -75,6 +75,12 @@ def _train_reinforcement(run: TrainingRun[GeneratorConfig], report: Report) -> T
     return train(run, report)
 
 
+def _train_transfer(run: TrainingRun[Any], report: Report) -> TrainResult:
+    from services.trainer.recipes.transfer.recipe import train
+
+    return train(run, report)
+
+
 POLICY_DEFAULTS: Final = {
     "epochs": 1,
     "batch_size": 4096,
@@ -85,6 +91,9 @@ POLICY_DEFAULTS: Final = {
 
 MINIMUM_STEPS: Final = 60
 """Of a classifier's fine-tuning, where epochs of few items are fewer steps (decision 98)."""
+
+LAYER_DECAY: Final = 0.9
+"""Of a transfer: what lies lower is more general, and is moved less."""
 
 # The defaults were measured on the BFCL and CLINC150 sets, see tests/benchmarks. A continual run
 # starts from a model that is already right in most cases, and a second epoch brought it nothing.
@@ -132,6 +141,40 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
     ),
     (AgentKind.CLASSIFIER, TrainingMethod.REINFORCEMENT): Recipe(
         TrainingRun[ClassifierConfig], POLICY_DEFAULTS, _train_policy
+    ),
+    (AgentKind.SELECTOR, TrainingMethod.TRANSFER): Recipe(
+        TrainingRun[SelectorConfig],
+        {
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate": 1e-4,
+            "max_length": 512,
+            "layer_decay": LAYER_DECAY,
+        },
+        _train_transfer,
+    ),
+    (AgentKind.CLASSIFIER, TrainingMethod.TRANSFER): Recipe(
+        TrainingRun[ClassifierConfig],
+        {
+            "epochs": 4,
+            "batch_size": 16,
+            "learning_rate": 5e-4,
+            "max_length": 512,
+            "minimum_steps": MINIMUM_STEPS,
+            "layer_decay": LAYER_DECAY,
+        },
+        _train_transfer,
+    ),
+    (AgentKind.GENERATOR, TrainingMethod.TRANSFER): Recipe(
+        TrainingRun[GeneratorConfig],
+        {
+            "epochs": 2,
+            "batch_size": 8,
+            "learning_rate": 5e-4,
+            "max_length": 512,
+            "layer_decay": LAYER_DECAY,
+        },
+        _train_transfer,
     ),
     (AgentKind.GENERATOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[GeneratorConfig],

@@ -15,6 +15,7 @@ from archon_contracts.values import (
     PreferenceLoss,
     RetentionStrategy,
     TrainingMethod,
+    TransferLayers,
 )
 from archon_inference.devices import DEVICE_PATTERN, Precision
 
@@ -49,6 +50,15 @@ class RunConfig(BaseModel):
         description="Epochs in a row below the best one that end a run.",
     )
     max_grad_norm: float = Field(default=1.0, gt=0, description="Longer gradients are scaled.")
+    transfer_layers: TransferLayers | None = Field(
+        default=None, description="What a transfer trains; absent: as without one."
+    )
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="Factor of the rate from each layer to the one below."
+    )
+    compare_starts: bool = Field(
+        default=True, description="Whether a transfer is measured against other starts."
+    )
 
 
 class EncoderConfig(RunConfig):
@@ -159,6 +169,9 @@ class TrainingRun(BaseModel, Generic[ConfigT]):
     method: TrainingMethod
     base_model: str = Field(min_length=1, description="URI of the model it all starts with.")
     warm_start_model: Path | None = Field(default=None, description="Model folder to go on from.")
+    source_model: Path | None = Field(
+        default=None, description="Folder of the version that a transfer starts from."
+    )
     dataset: Path = Field(description="Folder with train.jsonl and perhaps validation.jsonl.")
     catalogue: Path | None = Field(default=None, description="A selector's tools.")
     labels: tuple[str, ...] = Field(default=(), description="A classifier's labels, if known.")

@@ -36,7 +36,7 @@ from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.frozen_features import ItemTargets
 from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import EncoderConfig, SelectorConfig, TrainingRun
-from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
+from services.trainer.recipes.warm_start import find_start, frozen_layers, read_warm_start_card
 
 
 def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
@@ -47,7 +47,7 @@ def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
         RunInvalid: there is no catalogue, or the warm-start model comes from another base model.
     """
     before = read_warm_start_card(run)  # raises when it does not fit
-    base = resolve_base_model(run.base_model, run.cache_dir)
+    base = find_start(run)
     catalogue = embed_run_catalogue(run)
     places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
     items = select_learnable_items(*read_training_items(run.dataset), places)

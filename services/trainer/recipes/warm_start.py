@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
 from services.trainer.errors import RunInvalid
 from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
@@ -22,6 +25,15 @@ def read_warm_start_card(run: TrainingRun[RunConfig]) -> ModelCard | None:
             f"the run wants a {run.kind.value} of {run.base_model}"
         )
     return warm_start
+
+
+def find_start(run: TrainingRun[RunConfig]) -> Path:
+    """The folder of the model that a run without a warm start begins with.
+
+    Raises:
+        BaseModelMissing, BaseModelChanged: see `resolve_base_model`.
+    """
+    return run.source_model or resolve_base_model(run.base_model, run.cache_dir)
 
 
 def frozen_layers(run: TrainingRun[EncoderConfig], warm_start: ModelCard | None) -> int:

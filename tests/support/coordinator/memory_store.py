@@ -105,6 +105,11 @@ class MemoryStore:
             for job in self.jobs.values()
         )
 
+    async def find_version(self, _tx: object, key: AgentKey, version: str) -> ModelRef | None:
+        models = [job.facts.model for job in self.jobs.values() if job.key == key]
+        models += [self.agents[key].deployed] if key in self.agents else []
+        return next((each for each in models if each and each.version == version), None)
+
     async def lock_next_requested(self, _tx: object, key: AgentKey) -> Job | None:
         requested = [job for job in self._in(JobState.REQUESTED) if job.key == key]
         return min(requested, key=lambda job: (job.created_at, job.job_id), default=None)

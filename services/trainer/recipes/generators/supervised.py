@@ -93,6 +93,7 @@ def fit_answers(
     )
     lengths = [len(row.ids) for row in examples.rows]
     trainer.sampler = build_sampler(run, examples.items, lengths)
+    trainer.plan_layers(run)
     return fit(trainer, run, progress, score_epoch)
 
 

@@ -7,6 +7,7 @@ from archon_contracts.commands import CancelJob
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived, JobFailed, RetrainTriggered, TrainingRequested
 from archon_contracts.identifiers import new_id
+from shared.messaging.messages import RawRecord
 from tests.support.coordinator.coordinator import (
     World,
     configure,
@@ -31,7 +32,7 @@ def adapted(*sent: FeedbackReceived) -> TrainingRequested:
     return requested(job_id=new_id(), feedback_ids=names(*sent))
 
 
-def records(*sent: FeedbackReceived) -> list[object]:
+def records(*sent: FeedbackReceived) -> list[RawRecord]:
     """The feedback as it comes from the topic."""
     return [
         record_of(each, offset=number, ce_id=str(name).encode())

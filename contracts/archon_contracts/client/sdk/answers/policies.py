@@ -205,6 +205,21 @@ class TrainingConfigInfo(ApiAnswer):
         "fine-tuning: 0 all items weigh alike, 1 all targets.",
     )
     frozen_layers: int | None = None
+    transfer_layers: str | None = Field(
+        default=None,
+        description="What a transfer trains; absent: frozen, of a generator lora. A generator "
+        "takes all but full.",
+    )
+    layer_decay: float | None = Field(
+        default=None,
+        description="Factor of the learning rate from each layer of a transfer to the one below "
+        "it; 1: all layers learn alike. Absent: 0.9.",
+    )
+    compare_starts: bool | None = Field(
+        default=None,
+        description="Whether a transfer trains from its base model and from random weights too, "
+        "to measure what the start is worth. Absent: it does.",
+    )
     lora_rank: int | None = Field(
         default=None,
         description="Rank of a generator's adapter; one that is trained further keeps its own.",

@@ -119,6 +119,8 @@ class AsyncArchon:
         *,
         method: TrainingMethod | str,
         dataset: str | None = None,
+        source_agent: str | None = None,
+        source_version: str | None = None,
         validation: Mapping[str, Any] | None = None,
         config: TrainingConfig | Mapping[str, Any] | None = None,
         **settings: Any,
@@ -135,7 +137,14 @@ class AsyncArchon:
             )
             chosen = {**provided, **chosen}
         body = to_camel_case(
-            {**chosen, "method": method, "dataset": dataset, "validation": validation}
+            {
+                **chosen,
+                "method": method,
+                "dataset": dataset,
+                "source_agent": source_agent,
+                "source_version": source_version,
+                "validation": validation,
+            }
         )
         call = function_call("trainAgent", {"agent_id": agent_id, "config": body})
         return self._handle(await self._transport.send(call, StartedJobInfo))

@@ -42,10 +42,19 @@ class AsyncJobsApi:
         *,
         method: TrainingMethod | str,
         dataset: str | None = None,
+        source_agent: str | None = None,
+        source_version: str | None = None,
         config: TrainingConfig | Mapping[str, Any] | None = None,
     ) -> AsyncJobHandle:
         """Start a training on a dataset, or on all unused feedback."""
-        body = {"agent_id": agent_id, "method": method, "dataset": dataset, "config": config}
+        body = {
+            "agent_id": agent_id,
+            "method": method,
+            "dataset": dataset,
+            "source_agent": source_agent,
+            "source_version": source_version,
+            "config": config,
+        }
         accepted = await self._transport.send(write_call(api_path("jobs"), body), JobAcceptedInfo)
         return AsyncJobHandle(self, accepted.job_id, agent_id, accepted.trace_id)
 

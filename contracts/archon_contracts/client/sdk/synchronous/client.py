@@ -122,6 +122,8 @@ class Archon:
         *,
         method: TrainingMethod | str,
         dataset: str | None = None,
+        source_agent: str | None = None,
+        source_version: str | None = None,
         validation: Mapping[str, Any] | None = None,
         config: TrainingConfig | Mapping[str, Any] | None = None,
         **settings: Any,
@@ -138,7 +140,14 @@ class Archon:
             )
             chosen = {**provided, **chosen}
         body = to_camel_case(
-            {**chosen, "method": method, "dataset": dataset, "validation": validation}
+            {
+                **chosen,
+                "method": method,
+                "dataset": dataset,
+                "source_agent": source_agent,
+                "source_version": source_version,
+                "validation": validation,
+            }
         )
         call = function_call("trainAgent", {"agent_id": agent_id, "config": body})
         return self._handle(self._transport.send(call, StartedJobInfo))

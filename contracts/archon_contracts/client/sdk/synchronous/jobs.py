@@ -45,10 +45,19 @@ class JobsApi:
         *,
         method: TrainingMethod | str,
         dataset: str | None = None,
+        source_agent: str | None = None,
+        source_version: str | None = None,
         config: TrainingConfig | Mapping[str, Any] | None = None,
     ) -> JobHandle:
         """Start a training on a dataset, or on all unused feedback."""
-        body = {"agent_id": agent_id, "method": method, "dataset": dataset, "config": config}
+        body = {
+            "agent_id": agent_id,
+            "method": method,
+            "dataset": dataset,
+            "source_agent": source_agent,
+            "source_version": source_version,
+            "config": config,
+        }
         accepted = self._transport.send(write_call(api_path("jobs"), body), JobAcceptedInfo)
         return JobHandle(self, accepted.job_id, agent_id, accepted.trace_id)
 
