@@ -104,13 +104,14 @@ class AgentService:
             raise InvalidBaseModel(f"profile.base_model: {error}") from error
         signed = (body.tenant_id.encode(), body.agent_id.encode(), uri.encode())
         if (
-            source.kind == "file"
+            source.kind != "pypi"
             and self._mac is not None
             and not self._mac.verify(body.gateway_mac.encode(), *signed)
         ):
             raise NotVouchedFor(
-                f"profile.base_model: the folder {uri!r} needs a key with the scope operate, and "
-                "this command did not come through the gateway; configure the agent over HTTP"
+                f"profile.base_model: the folder or address {uri!r} needs a key with the "
+                "scope operate, and this command did not come through the gateway; configure the "
+                "agent over HTTP"
             )
 
     async def record_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:

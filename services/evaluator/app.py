@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archon_inference.remote.base_models import RemoteModels
 from services.evaluator.benchmarks.worker import BenchmarkWorker
 from services.evaluator.child import FORK_SERVER_MODULES
 from services.evaluator.domain import GraderEndpoint
@@ -52,6 +53,7 @@ def build_app(settings: Settings) -> Application:
         "threads": settings.evaluator_threads,
         "device": settings.evaluator_device,
         "precision": settings.evaluator_precision,
+        "remote_models": RemoteModels(settings.base_model_sources),
     }
     evaluation = EvaluationWorker(children=children, **collaborators)
     updates = UpdateEvaluationWorker(children=resident, **collaborators)

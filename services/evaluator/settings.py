@@ -34,6 +34,11 @@ class Settings(ServiceSettings):
     evaluator_grader_api_key: SecretStr = Field(
         default=SecretStr(""), description="The grader's key; empty: none is sent."
     )
+    base_model_sources: tuple[str, ...] = Field(
+        default=(),
+        description="Beginnings of addresses that base models may be fetched from, such as "
+        "s3://models/ or hf://owner/; empty: none.",
+    )
     evaluator_precision: Precision = Field(
         default="float32", description="Precision of the models: float32 or bfloat16."
     )

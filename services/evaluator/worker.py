@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from archon_contracts.identifiers import derived_id
 from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
 from archon_contracts.values import ALL_ITEMS, AgentKind, ArtifactRef
 from archon_inference.devices import Precision
+from archon_inference.remote.base_models import RemoteModels
 from services.evaluator.child import ENTRY
 from services.evaluator.domain import (
     RECENT_VERSIONS,
@@ -82,6 +83,7 @@ class EvaluationWorker:
     threads: int
     device: str = "cpu"
     precision: Precision = "float32"
+    remote_models: RemoteModels = field(default_factory=RemoteModels)
     entry: str = ENTRY
 
     async def run(self, lease: Lease) -> EvaluationResult:
@@ -228,6 +230,8 @@ class EvaluationWorker:
             models[Role.CLOSED_FORM] = str(await self.artifacts.fetch_model(command.closed_form))
         if Role.BASELINE in roles:
             models[Role.BASELINE] = command.base_model
+            if command.base_model is not None:
+                await self.remote_models.fetch(command.base_model)
         if Role.NEAREST_NEIGHBOURS in roles:
             models[Role.NEAREST_NEIGHBOURS] = choose_encoder(command).value
         return models

