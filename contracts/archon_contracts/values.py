@@ -129,6 +129,29 @@ class MetricResult(ValueObject):
     higher_is_better: bool = True
 
 
+class CronSchedule(ValueObject):
+    """Times at which an agent is retrained, where there is feedback by then."""
+
+    cron: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Five fields as in crontab: minute, hour, day of month, month, day of week.",
+    )
+    time_zone: str = Field(
+        default="UTC",
+        max_length=64,
+        description="IANA name, such as Europe/Berlin. A time that the clock leaves out in spring "
+        "is taken an hour later; one that it has twice in autumn, once.",
+    )
+
+
+class TriggerCombination(StrEnum):
+    """How many of a policy's conditions must hold."""
+
+    ANY = "any"
+    ALL = "all"
+
+
 class TriggerPolicy(ValueObject):
     """When feedback starts a retrain."""
 
@@ -144,6 +167,25 @@ class TriggerPolicy(ValueObject):
     )
     maximum_age_seconds: PositiveSeconds | None = Field(
         default=None, description="Fire when the oldest unused item is this old."
+    )
+    error_rise: Annotated[Proportion, Field(gt=0, le=0.9)] | None = Field(
+        default=None,
+        description="Fire when the deployed version is surely wrong more often, by this "
+        "proportion of its rated answers, than at first; not where one rater alone changed.",
+    )
+    wrong_answer_seconds: PositiveSeconds | None = Field(
+        default=None,
+        description="Training time that one wrong answer less is worth [s]. Fire when the wrong "
+        "answers beyond those of a new version are worth one training.",
+    )
+    schedule: CronSchedule | None = Field(default=None, description="Fire at these times.")
+    combine: TriggerCombination = Field(
+        default=TriggerCombination.ANY,
+        description="any: one of the conditions that are set fires; all: each must hold, the "
+        "count too.",
+    )
+    maximum_per_day: Annotated[PositiveCount, at_most(1000)] | None = Field(
+        default=None, description="Most retrains in a day, as a token bucket; absent: no limit."
     )
     cooldown_seconds: Seconds = Field(
         default=60.0, description="Least time between the starts of two retrains."

@@ -120,7 +120,7 @@ class AgentService:
         key = AgentKey(body.tenant_id, body.agent_id)
         await self._agents.set_deployed(tx, key, body.model, body.rolled_back_at)
         # The earlier version may hold feedback that was retracted since.
-        await self._agent_queue.record_rollback(tx, key)
+        await self._agent_queue.record_rollback(tx, key, body.model.version)
         await self._agent_queue.start_next(tx, key, message.cause)
 
 

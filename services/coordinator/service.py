@@ -278,7 +278,9 @@ class JobService:
         key = AgentKey(body.tenant_id, body.agent_id)
         await self._records.set_deployed(tx, key, body.model, body.deployed_at)
         await self._window_ends.record_learnt(tx, key, body.model.version)
-        await self._agent_queue.record_deployment(tx, key, by_hand=body.job_id is None)
+        await self._agent_queue.record_deployment(
+            tx, key, body.model.version, by_hand=body.job_id is None
+        )
         if job is None:
             # Deployed by hand: it may hold feedback that was retracted since.
             await self._agent_queue.start_next(tx, key, message.cause)

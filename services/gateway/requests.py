@@ -26,6 +26,7 @@ from archon_contracts.rules.rollout_policy import RolloutPolicy
 from archon_contracts.values import (
     AgentKind,
     ArtifactRef,
+    CronSchedule,
     CurriculumPolicy,
     FastPathPolicy,
     GatePolicy,
@@ -38,6 +39,7 @@ from archon_contracts.values import (
 )
 from services.gateway.auth.credentials import Scope
 from services.gateway.errors import FieldError, Invalid
+from shared.cron import CronInvalid, check_cron
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 """No control characters, line separators or bidirectional marks: it is shown to other users."""
@@ -72,10 +74,26 @@ class RequestBody(BaseModel):
     )
 
 
+class StrictCronSchedule(CronSchedule):
+    """A schedule without unknown fields, and with a next time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="after")
+    def _has_a_next_time(self) -> Self:
+        try:
+            check_cron(self.cron, self.time_zone)
+        except CronInvalid as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
 class StrictTriggerPolicy(TriggerPolicy):
     """A trigger policy without unknown fields, and that can fire as it says."""
 
     model_config = ConfigDict(extra="forbid")
+
+    schedule: StrictCronSchedule | None = Field(default=None, description="Fire at these times.")
 
     @model_validator(mode="after")
     def _minimum_fits_a_window(self) -> Self:

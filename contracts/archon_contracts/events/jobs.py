@@ -49,6 +49,8 @@ class TriggerReason(StrEnum):
     RATING_DROP = "rating_drop"
     DRIFT = "drift"
     AGE = "age"
+    REGRET = "regret"
+    SCHEDULE = "schedule"
     MANUAL = "manual"
 
 

@@ -312,6 +312,14 @@ export interface ComparisonView {
   differences: FieldDifference[];
 }
 
+/** Times at which an agent is retrained, where there is feedback by then. */
+export interface CronSchedule {
+  /** Five fields as in crontab: minute, hour, day of month, month, day of week. */
+  cron: string;
+  /** IANA name, such as Europe/Berlin. A time that the clock leaves out in spring is taken an hour later; one that it has twice in autumn, once. */
+  time_zone?: string;
+}
+
 /** The stages of one training, easiest first. */
 export interface CurriculumPlan {
   level: number;
@@ -1432,6 +1440,14 @@ export interface SpanView {
   links: string[];
 }
 
+/** A schedule without unknown fields, and with a next time. */
+export interface StrictCronSchedule {
+  /** Five fields as in crontab: minute, hour, day of month, month, day of week. */
+  cron: string;
+  /** IANA name, such as Europe/Berlin. A time that the clock leaves out in spring is taken an hour later; one that it has twice in autumn, once. */
+  time_zone?: string;
+}
+
 /** A curriculum policy without unknown fields. */
 export interface StrictCurriculumPolicy {
   /** Skills of this agent, each with its task type. */
@@ -1604,6 +1620,16 @@ export interface StrictTriggerPolicy {
   rating_drop?: number | null;
   /** Fire when the oldest unused item is this old. */
   maximum_age_seconds?: number | null;
+  /** Fire when the deployed version is surely wrong more often, by this proportion of its rated answers, than at first; not where one rater alone changed. */
+  error_rise?: number | null;
+  /** Training time that one wrong answer less is worth [s]. Fire when the wrong answers beyond those of a new version are worth one training. */
+  wrong_answer_seconds?: number | null;
+  /** Fire at these times. */
+  schedule?: StrictCronSchedule | null;
+  /** any: one of the conditions that are set fires; all: each must hold, the count too. */
+  combine?: TriggerCombination;
+  /** Most retrains in a day, as a token bucket; absent: no limit. */
+  maximum_per_day?: number | null;
   /** Least time between the starts of two retrains. */
   cooldown_seconds?: number;
   /** Backoff after a retrain without a new version; doubles with each one [s]. */
@@ -1884,6 +1910,9 @@ export interface TransitionView {
   at: string;
 }
 
+/** How many of a policy's conditions must hold. */
+export type TriggerCombination = "any" | "all";
+
 /** When feedback starts a retrain. */
 export interface TriggerPolicy {
   /** Count that fires the trigger. */
@@ -1894,6 +1923,16 @@ export interface TriggerPolicy {
   rating_drop?: number | null;
   /** Fire when the oldest unused item is this old. */
   maximum_age_seconds?: number | null;
+  /** Fire when the deployed version is surely wrong more often, by this proportion of its rated answers, than at first; not where one rater alone changed. */
+  error_rise?: number | null;
+  /** Training time that one wrong answer less is worth [s]. Fire when the wrong answers beyond those of a new version are worth one training. */
+  wrong_answer_seconds?: number | null;
+  /** Fire at these times. */
+  schedule?: CronSchedule | null;
+  /** any: one of the conditions that are set fires; all: each must hold, the count too. */
+  combine?: TriggerCombination;
+  /** Most retrains in a day, as a token bucket; absent: no limit. */
+  maximum_per_day?: number | null;
   /** Least time between the starts of two retrains. */
   cooldown_seconds?: number;
   /** Backoff after a retrain without a new version; doubles with each one [s]. */

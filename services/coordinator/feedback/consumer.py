@@ -7,7 +7,7 @@ the repetition a no-op.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from opentelemetry import metrics
 
 from archon_contracts import telemetry
 from archon_contracts.commands import EraseItems
+from archon_contracts.triggers import ObservedAnswer
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.feedback.counting import FeedbackCounter
@@ -24,11 +25,12 @@ from services.coordinator.feedback.ports import FeedbackOutbox, FeedbackRecords,
 from services.coordinator.feedback.records import (
     FeedbackBatch,
     FeedbackItem,
+    FeedbackRow,
     InternalRecord,
     RetractionRow,
     split_at_retractions,
 )
-from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.feedback.stats import FeedbackStats, NewIds
 from shared.errors import PermanentError
 from shared.logging import get_logger
 from shared.messaging.gateway_mac import GatewayMac
@@ -72,22 +74,27 @@ class FeedbackWriter:
             return
         # All locks at once and in one order: two batches with the same agents would deadlock.
         agents = await self._feedback.lock_all_stats(tx, {item.key for item in items})
-        changed = await self._store_items(tx, items, agents)
+        answers = defaultdict[AgentKey, list[ObservedAnswer]](list)
+        changed = await self._store_items(tx, items, agents, answers)
         newest = {AgentKey(stats.tenant_id, stats.agent_id): stats for _, stats in changed}
         # A retraction changes a mean without new evidence: only added feedback may begin a retrain.
         added = {AgentKey(t.tenant_id, t.agent_id) for is_new, t in changed if is_new}
         evaluated = [stats for key, stats in newest.items() if key in added]
-        await self._triggers.evaluate_triggers(tx, evaluated)
+        await self._triggers.evaluate_triggers(tx, evaluated, answers)
         for key, stats in newest.items():
             if key not in added and stats.withdrawals:
                 await self._triggers.evaluate_withdrawal(tx, stats)
 
     async def _store_items(
-        self, tx: Tx, items: Sequence[FeedbackItem], agents: Mapping[AgentKey, int]
+        self,
+        tx: Tx,
+        items: Sequence[FeedbackItem],
+        agents: Mapping[AgentKey, int],
+        answers: defaultdict[AgentKey, list[ObservedAnswer]],
     ) -> list[tuple[bool, FeedbackStats]]:
         """The statistics after each change, in order, and whether something was added.
 
-        A retraction concerns what came before.
+        A retraction concerns what came before. Rated answers that are new are added to `answers`.
         """
         now, changed = self._clock.now(), list[tuple[bool, FeedbackStats]]()
         counter = FeedbackCounter(now)
@@ -97,6 +104,7 @@ class FeedbackWriter:
                 stored_counter.add(inserted.stored)
                 duplicate_counter.add(len(group.feedback) - inserted.stored)
                 counter.add_feedback(group.feedback, inserted.new_ids)
+                add_rated_answers(answers, group.feedback, inserted.new_ids)
                 changed += [(True, stats) for stats in inserted.stats]
             if group.interactions:
                 new_ids = await self._feedback.insert_interactions(tx, group.interactions, now)
@@ -152,6 +160,21 @@ class FeedbackWriter:
             offset=record.offset,
         )
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
+
+
+def add_rated_answers(
+    answers: defaultdict[AgentKey, list[ObservedAnswer]],
+    rows: Sequence[FeedbackRow],
+    new_ids: NewIds | None,
+) -> None:
+    """What new rows say of answers, in their order; a row that came again says nothing."""
+    for row in rows:
+        if (row.correct is not None or row.rating is not None) and (
+            new_ids is None or (row.key.tenant_id, row.event_id) in new_ids
+        ):
+            rater = f"{row.source} {row.submitted_by}"
+            answer = ObservedAnswer(row.correct, row.rating, row.model_version, rater)
+            answers[row.key].append(answer)
 
 
 class FeedbackConsumer:

@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.base import Contract
+from archon_contracts.triggers import ObservedAnswer
 from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import (
     FeedbackRow,
@@ -81,7 +82,12 @@ class FeedbackOutbox(Protocol):
 class Triggers(Protocol):
     """Begins a retrain for each agent whose statistics make one due."""
 
-    async def evaluate_triggers(self, tx: Tx, changed: Sequence[FeedbackStats]) -> None: ...
+    async def evaluate_triggers(
+        self,
+        tx: Tx,
+        changed: Sequence[FeedbackStats],
+        answers: Mapping[AgentKey, Sequence[ObservedAnswer]],
+    ) -> None: ...
 
     async def evaluate_withdrawal(self, tx: Tx, stats: FeedbackStats) -> None: ...
 

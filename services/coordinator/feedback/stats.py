@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+from archon_contracts.triggers import StreamState
 
 ANNOTATION: Final = "annotation"
 """The `source` of a label that an annotator gave."""
@@ -58,9 +61,43 @@ class FeedbackStats:
     last_refused_update_at: datetime | None = None
     withdrawals: int = 0
     withdrawals_wait_until: datetime | None = None
+    stream: StreamState = field(default_factory=StreamState)
+    """The deployed version's rated answers, where the agent's policy looks at them."""
+    training_seconds: float | None = None
+    """What the agent's trainings took lately [s]."""
     busy: bool = False
     awaits_feedback: bool = False
     check_at: datetime | None = None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> FeedbackStats:
+        """As the table has them."""
+        return cls(
+            tenant_id=row["tenant_id"],
+            agent_id=row["agent_id"],
+            profile_revision=row["profile_revision"],
+            unused=row["unused"],
+            rated=row["rated"],
+            rating_sum=row["rating_sum"],
+            oldest_unused_at=row["oldest_unused_at"],
+            previous_rated=row["previous_rated"],
+            previous_rating_sum=row["previous_rating_sum"],
+            windows=row["windows"],
+            last_window_at=row["last_window_at"],
+            unsuccessful_runs=row["unsuccessful_runs"],
+            last_unsuccessful_at=row["last_unsuccessful_at"],
+            corrections=row["corrections"],
+            updates=row["updates"],
+            refused_updates=row["refused_updates"],
+            last_refused_update_at=row["last_refused_update_at"],
+            withdrawals=row["withdrawals"],
+            withdrawals_wait_until=row["withdrawals_wait_until"],
+            stream=StreamState.of_json(row["stream"]),
+            training_seconds=row["training_seconds"],
+            busy=row["open_job_id"] is not None,
+            awaits_feedback=row["awaits_feedback"],
+            check_at=row["check_at"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

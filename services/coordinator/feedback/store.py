@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from archon_contracts.identifiers import derived_id
+from archon_contracts.triggers import StreamState
 from services.coordinator.domain import AgentKey, Window, WindowClaim
 from services.coordinator.feedback.records import (
     FeedbackRow,
@@ -54,17 +55,29 @@ class FeedbackStore:
     async def lock_stats(self, tx: Tx, key: AgentKey) -> FeedbackStats | None:
         """One agent's statistics, locked; None when it is not configured."""
         row = await self._queries.lock_stats(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
-        return _stats(row) if row else None
+        return FeedbackStats.of_row(row) if row else None
 
     async def lock_due_stats(self, tx: Tx, now: datetime) -> FeedbackStats | None:
         """Statistics that are due to be looked at again; a locked row is skipped."""
         row = await self._queries.lock_due_stats(tx, now=now)
-        return _stats(row) if row else None
+        return FeedbackStats.of_row(row) if row else None
 
     async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None:
         """When to look at the agent again though no feedback comes."""
         await self._queries.set_check(
             tx, tenant_id=key.tenant_id, agent_id=key.agent_id, check_at=check_at
+        )
+
+    async def set_stream(self, tx: Tx, key: AgentKey, stream: StreamState) -> None:
+        """Keep what the agent's rated answers were so far."""
+        await self._queries.set_stream(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, stream=stream.to_json()
+        )
+
+    async def record_training_seconds(self, tx: Tx, key: AgentKey, seconds: float) -> None:
+        """Add a training to what the agent's trainings took lately."""
+        await self._queries.record_training_seconds(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, seconds=seconds
         )
 
     async def set_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None:
@@ -172,7 +185,7 @@ class FeedbackStore:
             new_ids = frozenset(
                 (row["tenant_id"], event_id) for row in rows for event_id in row["new_ids"]
             )
-        return InsertResult(added, [_stats(row) for row in rows], new_ids)
+        return InsertResult(added, [FeedbackStats.of_row(row) for row in rows], new_ids)
 
     async def insert_interactions(
         self, tx: Tx, interactions: Sequence[InteractionRow], received_at: datetime
@@ -272,7 +285,7 @@ class FeedbackStore:
         if used:
             row = await self._queries.record_withdrawals(tx, **place, event_ids=used, now=now)
         if not erased["unused"]:
-            return RetractionResult(used, _stats(row) if row else None, ids)
+            return RetractionResult(used, FeedbackStats.of_row(row) if row else None, ids)
         row = await self._queries.subtract_from_stats(
             tx,
             **place,
@@ -281,7 +294,7 @@ class FeedbackStore:
             rating_sum=erased["rating_sum"],
         )
         await self._queries.add_unchanged_counts(tx, **place)
-        return RetractionResult(used, _stats(row), ids)
+        return RetractionResult(used, FeedbackStats.of_row(row), ids)
 
     def savepoint(self, tx: Tx) -> AbstractAsyncContextManager[None]:
         """A part of the transaction that is undone by itself when it fails."""
@@ -370,30 +383,3 @@ def _arrays(keys: Collection[AgentKey]) -> dict[str, list[str]]:
         "tenant_ids": [key.tenant_id for key in keys],
         "agent_ids": [key.agent_id for key in keys],
     }
-
-
-def _stats(row: Mapping[str, Any]) -> FeedbackStats:
-    return FeedbackStats(
-        tenant_id=row["tenant_id"],
-        agent_id=row["agent_id"],
-        profile_revision=row["profile_revision"],
-        unused=row["unused"],
-        rated=row["rated"],
-        rating_sum=row["rating_sum"],
-        oldest_unused_at=row["oldest_unused_at"],
-        previous_rated=row["previous_rated"],
-        previous_rating_sum=row["previous_rating_sum"],
-        windows=row["windows"],
-        last_window_at=row["last_window_at"],
-        unsuccessful_runs=row["unsuccessful_runs"],
-        last_unsuccessful_at=row["last_unsuccessful_at"],
-        corrections=row["corrections"],
-        updates=row["updates"],
-        refused_updates=row["refused_updates"],
-        last_refused_update_at=row["last_refused_update_at"],
-        withdrawals=row["withdrawals"],
-        withdrawals_wait_until=row["withdrawals_wait_until"],
-        busy=row["open_job_id"] is not None,
-        awaits_feedback=row["awaits_feedback"],
-        check_at=row["check_at"],
-    )

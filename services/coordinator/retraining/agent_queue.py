@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from opentelemetry import metrics
-
-from archon_contracts import telemetry
-from archon_contracts.events import AgentParked, JobState, TriggerReason
+from archon_contracts.events import JobState, TriggerReason
 from archon_contracts.identifiers import new_id
+from archon_contracts.triggers import ObservedAnswer
 from archon_contracts.values import TrainingMethod
 from services.coordinator.domain import (
     AgentKey,
@@ -32,32 +30,22 @@ from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.awaited_feedback import AwaitedFeedback
 from services.coordinator.retraining.fast_path import UPDATE_PLAN, FastPath
 from services.coordinator.retraining.policies import (
+    MAX_REASON,
+    AnswerStreams,
     PolicyCache,
     decide_what_to_learn,
+    report_parked,
 )
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
 from services.coordinator.retraining.starting_models import StartingModels
-from services.coordinator.retraining.triggers import (
-    TriggerDecision,
-    may_withdraw,
-)
-from services.coordinator.retraining.windows import (
-    Windows,
-    add_window_facts,
-    cause_of_window,
-)
+from services.coordinator.retraining.triggers import TriggerDecision, may_withdraw
+from services.coordinator.retraining.windows import Windows, add_window_facts, cause_of_window
 from services.coordinator.retraining.withdrawals import Withdrawals
 from shared.errors import PermanentError, RetryableError
-from shared.logging import get_logger
 from shared.messaging.messages import Cause
 from shared.ports import Clock
 from shared.postgres.database import Tx
 
-log = get_logger(__name__)
-meter = metrics.get_meter(__name__)
-parked_counter = meter.create_counter(telemetry.METRIC_AGENTS_PARKED, unit="{evaluation}")
-
-MAX_REASON: Final = 500
 POSTPONEMENT: Final = timedelta(hours=1)
 """Until an agent that could not be considered is looked at again."""
 
@@ -90,6 +78,7 @@ class AgentQueue:
         self._dispatcher = dispatcher
         self._clock = clock
         self._policies = PolicyCache(stats_store, requests)
+        self._streams = AnswerStreams(stats_store, self._policies, clock)
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}  # a restart tries once more
 
     async def submit(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
@@ -133,6 +122,7 @@ class AgentQueue:
         Feedback that it gave back counts as unused, and would begin the same job at once. A window
         that updates of the fast path had learnt before delays nobody: nothing went wrong.
         """
+        await self._streams.record_training(tx, job)
         if returned or (job.was_unsuccessful and not was_learnt):
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
         if job.is_refused_update and job.is_withdrawal:
@@ -150,15 +140,18 @@ class AgentQueue:
         """
         await self._stats_store.lock_stats(tx, key)
 
-    async def record_deployment(self, tx: Tx, key: AgentKey, *, by_hand: bool) -> None:
+    async def record_deployment(
+        self, tx: Tx, key: AgentKey, version: str, *, by_hand: bool
+    ) -> None:
         """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
+        await self._streams.begin_version(tx, key, version)
         await self._stats_store.reset_unsuccessful_runs(tx, key)
         await self._fast_path.record_end(tx, key, deployed=True)
         await self._withdrawals.recheck(tx, key, by_hand=by_hand)
 
-    async def record_rollback(self, tx: Tx, key: AgentKey) -> None:
+    async def record_rollback(self, tx: Tx, key: AgentKey, version: str) -> None:
         """An earlier version is deployed again; it may hold what was retracted since."""
-        await self._stats_store.lock_stats(tx, key)
+        await self._streams.begin_version(tx, key, version)
         await self._withdrawals.recheck(tx, key, by_hand=True)
 
     async def record_withdrawal_end(self, tx: Tx, job: Job, *, hopeless: bool) -> None:
@@ -173,15 +166,22 @@ class AgentQueue:
         """
         await self._evaluate(tx, stats, retrains=False)
 
-    async def evaluate_triggers(self, tx: Tx, changed: Sequence[FeedbackStats]) -> None:
-        """Evaluate the trigger of each agent of a batch.
+    async def evaluate_triggers(
+        self,
+        tx: Tx,
+        changed: Sequence[FeedbackStats],
+        answers: Mapping[AgentKey, Sequence[ObservedAnswer]],
+    ) -> None:
+        """Evaluate the trigger of each agent of a batch that added these rated answers.
 
         Raises:
             RetryableError: see `evaluate_trigger`.
         """
         await self._policies.read_ahead(tx, changed)
         for stats in changed:
-            await self.evaluate_trigger(tx, stats)
+            key = AgentKey(stats.tenant_id, stats.agent_id)
+            seen = await self._streams.observe(tx, stats, answers.get(key, ()))
+            await self.evaluate_trigger(tx, seen)
 
     async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None:
         """Begin a retrain if the agent's policy wants one now. Constant time while it does not.
@@ -232,7 +232,7 @@ class AgentQueue:
         # An error of this agent must undo its half-made job and nothing of the others.
         if decision.reason is not None:
             async with self._stats_store.savepoint(tx):
-                await self._retrain(tx, key, stats, decision.reason)
+                await self._retrain(tx, key, stats, decision)
             return None
         if decision.update:
             async with self._stats_store.savepoint(tx):
@@ -253,13 +253,7 @@ class AgentQueue:
 
     async def _publish_parked(self, tx: Tx, key: AgentKey, error: Exception, now: datetime) -> None:
         """Log, count and publish that an agent could not be evaluated; others go on."""
-        report_parked(key, error)
-        parked = AgentParked(
-            tenant_id=key.tenant_id,
-            agent_id=key.agent_id,
-            reason=f"{type(error).__name__}: {error}"[:MAX_REASON],
-            until=now + POSTPONEMENT,
-        )
+        parked = report_parked(key, error, now + POSTPONEMENT)
         cause_id = new_id()
         await self._outbox.append(tx, parked, cause=Cause(cause_id, str(cause_id)))
 
@@ -286,12 +280,15 @@ class AgentQueue:
         return agent
 
     async def _retrain(
-        self, tx: Tx, key: AgentKey, stats: FeedbackStats, reason: TriggerReason
+        self, tx: Tx, key: AgentKey, stats: FeedbackStats, decision: TriggerDecision
     ) -> None:
-        agent = await self._agent(tx, key)
-        maximum = agent.profile.trigger.maximum_feedback
-        window = await self._windows.claim(tx, stats, reason, maximum)
-        job = await self._open(tx, agent, window, requested_by=f"trigger {reason}")
+        agent, reason = await self._agent(tx, key), decision.reason
+        assert reason is not None  # only a decision with a reason begins a retrain
+        policy = agent.profile.trigger
+        window = await self._windows.claim(tx, stats, reason, policy.maximum_feedback)
+        await self._streams.begin_window(tx, stats, policy, by_trigger=True)
+        why = decision.explanation
+        job = await self._open(tx, agent, window, requested_by=f"trigger {reason}", why=why)
         await self._start(tx, job, cause_of_window(window, job))
 
     async def _update(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> bool:
@@ -322,6 +319,7 @@ class AgentQueue:
         *,
         requested_by: str,
         fast_path: bool = False,
+        why: str = "",
     ) -> Job:
         """A new job that learns from the window, published and not started."""
         key, now = agent.key, self._clock.now()
@@ -347,8 +345,10 @@ class AgentQueue:
             ),
         )
         cause = cause_of_window(window, job)
-        why = "fast path" if fast_path else window.reason
-        text = f"{why}: {window.claim.feedback_count} new feedback"
+        begun_by = "fast path" if fast_path else window.reason
+        text = f"{begun_by}: {window.claim.feedback_count} new feedback"
+        if why:
+            text = f"{text}; {why}"[:MAX_REASON]
         await self._transitions.open(tx, job, cause, reason=text)
         await self._windows.publish_claim(tx, job, window, cause)
         return job
@@ -373,8 +373,9 @@ class AgentQueue:
         facts = await self._starting_models.choose(tx, job, agent)
         if facts.provided_dataset is not None:
             return facts  # read later, as leased work: the statistics are locked now
-        most = agent.profile.trigger.maximum_feedback
-        window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, most)
+        policy = agent.profile.trigger
+        window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, policy.maximum_feedback)
+        await self._streams.begin_window(tx, stats, policy, by_trigger=False)
         await self._windows.publish_claim(tx, job, window, cause)
         return add_window_facts(facts, window)
 
@@ -384,17 +385,3 @@ class AgentQueue:
         moved = await self._transitions.apply(tx, job, started, cause)
         if moved is not None:
             await self._dispatcher.dispatch(tx, moved, cause)
-
-
-def report_parked(key: AgentKey, error: Exception) -> None:
-    """Log and count that an agent could not be evaluated."""
-    log.error(
-        "agent_parked",
-        tenant_id=key.tenant_id,
-        agent_id=key.agent_id,
-        error_type=type(error).__name__,
-        reason=str(error)[:MAX_REASON],
-        seconds=POSTPONEMENT.total_seconds(),
-        exc_info=not isinstance(error, PermanentError),
-    )
-    parked_counter.add(1, {telemetry.ERROR_TYPE: type(error).__name__})

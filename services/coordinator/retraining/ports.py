@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from archon_contracts.triggers import StreamState
 from archon_contracts.values import ArtifactRef, ModelRef
 from services.coordinator.domain import (
     AgentKey,
@@ -33,6 +34,10 @@ class StatsStore(Protocol):
     async def lock_due_stats(self, tx: Tx, now: datetime) -> FeedbackStats | None: ...
 
     async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None: ...
+
+    async def set_stream(self, tx: Tx, key: AgentKey, stream: StreamState) -> None: ...
+
+    async def record_training_seconds(self, tx: Tx, key: AgentKey, seconds: float) -> None: ...
 
     async def set_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from archon_contracts import triggers
 from archon_contracts.events import TriggerReason
 from archon_contracts.rules.bounds import MAX_SECONDS
+from archon_contracts.triggers.rating_drop import WORST_RATING
+from archon_contracts.triggers.stream import RatingSums
 from archon_contracts.values import TriggerPolicy
 from services.coordinator.feedback.stats import FeedbackStats
-
-MINIMUM_RATINGS: Final = 30
-"""Ratings on either side below which a fall of the mean does not count."""
-
-CONFIDENCE_Z: Final = 1.96
-"""Standard errors by which a mean must have fallen, so that noise begins no retrain."""
+from shared.cron import next_time
 
 MAX_DOUBLINGS: Final = 40
 """Of the backoff: beyond it any backoff is longer than any maximum."""
-
-WORST_RATING: Final = 1.0
-BEST_RATING: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +29,8 @@ class TriggerDecision:
     reason: TriggerReason | None = None
     check_at: datetime | None = None
     update: bool = False
+    explanation: str = field(default="", compare=False)
+    """Why it fires, in a sentence."""
     withdrawal: bool = False
     """Whether to look for retracted feedback in the deployed version first."""
 
@@ -61,56 +57,55 @@ def decide(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> Trigge
     """
     if stats.busy or not policy.enabled or stats.unused == 0:
         return TriggerDecision()
+    view = build_view(stats, policy)
     backoff_until = _backoff_until(stats, policy, now)
-    reason = _reason(stats, policy, now)
-    if reason is not None:
+    firing = triggers.decide(view, policy, now)
+    if firing is not None:
         return (
-            TriggerDecision(reason)
+            TriggerDecision(firing.reason, explanation=firing.explanation)
             if backoff_until <= now
             else TriggerDecision(check_at=backoff_until)
         )
-    due_at = _due_at(stats, policy)
+    due_at = triggers.next_check_at(view, policy, now)
     return TriggerDecision(check_at=None if due_at is None else max(due_at, backoff_until))
 
 
-def _reason(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerReason | None:
-    # A window never holds more than the maximum, so a larger minimum could not be met.
-    if stats.unused >= min(policy.minimum_feedback, policy.maximum_feedback):
-        return TriggerReason.COUNT
-    if policy.rating_drop is not None and _dropped(stats, policy.rating_drop):
-        return TriggerReason.RATING_DROP
-    due_at = _due_at(stats, policy)
-    if due_at is not None and due_at <= now:
-        return TriggerReason.AGE
-    return None
+def build_view(stats: FeedbackStats, policy: TriggerPolicy) -> triggers.TriggerView:
+    """What the policy's conditions may look at."""
+    late = stats.stream.late_ratings
+    return triggers.TriggerView(
+        unused=stats.unused,
+        oldest_unused_at=stats.oldest_unused_at,
+        last_window_at=stats.last_window_at,
+        scheduled_at=_scheduled_at(stats, policy),
+        training_seconds=stats.training_seconds,
+        ratings=subtract(stats.rated, stats.rating_sum, late),
+        ratings_before=RatingSums(stats.previous_rated, stats.previous_rating_sum),
+        stream=stats.stream,
+    )
 
 
-def _dropped(stats: FeedbackStats, least: float) -> bool:
-    """Whether the unused ratings lie `least` stars below the reference, and significantly so.
+def subtract(rated: int, rating_sum: float, late: RatingSums) -> RatingSums:
+    """Ratings without those of other versions; none where the rest is not known.
 
-    A window that this fires becomes the reference: the same low ratings cannot fire again.
+    Retracted ratings have left the first two and not the late ones, so that more may be late than
+    there are.
     """
-    # The normal approximation below needs some ratings on both sides.
-    if min(stats.rated, stats.previous_rated) < MINIMUM_RATINGS:
-        return False
-    reference = stats.previous_rating_sum / stats.previous_rated
-    mean = stats.rating_sum / stats.rated
-    # Only sums are kept, so the largest variance that they allow stands in for the real one.
-    variance = _max_variance(mean) / stats.rated
-    variance += _max_variance(reference) / stats.previous_rated
-    fall = reference - mean
-    return fall >= least and fall > CONFIDENCE_Z * math.sqrt(variance)
+    if not late.n:
+        return RatingSums(rated, rating_sum)
+    left, total = rated - late.n, rating_sum - late.total
+    return RatingSums(left, total) if left > 0 and total >= left * WORST_RATING else RatingSums()
 
 
-def _max_variance(mean: float) -> float:
-    """The largest variance of ratings with this mean (Bhatia and Davis, 2000)."""
-    return max(0.0, (BEST_RATING - mean) * (mean - WORST_RATING))
+def _scheduled_at(stats: FeedbackStats, policy: TriggerPolicy) -> datetime | None:
+    """The first time of the schedule after the oldest unused feedback and the last window.
 
-
-def _due_at(stats: FeedbackStats, policy: TriggerPolicy) -> datetime | None:
-    if policy.maximum_age_seconds is None or stats.oldest_unused_at is None:
+    Feedback that comes after a time of the schedule waits for the next one.
+    """
+    if policy.schedule is None or stats.oldest_unused_at is None:
         return None
-    return _later(stats.oldest_unused_at, policy.maximum_age_seconds)
+    since = max(stats.oldest_unused_at, stats.last_window_at or stats.oldest_unused_at)
+    return next_time(policy.schedule.cron, policy.schedule.time_zone, since)
 
 
 def _later(moment: datetime, seconds: float) -> datetime:

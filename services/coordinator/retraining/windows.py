@@ -6,6 +6,7 @@ from datetime import datetime
 
 from archon_contracts import telemetry
 from archon_contracts.events import RetrainTriggered, TriggerReason
+from archon_contracts.triggers.rating_drop import MINIMUM_RATINGS
 from services.coordinator.domain import (
     AgentKey,
     Job,
@@ -20,7 +21,7 @@ from services.coordinator.jobs.ports import Outbox, Spans
 from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan, build_trigger_context
 from services.coordinator.jobs.transitions import cause_of_job
 from services.coordinator.retraining.ports import WindowFeedback
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS
+from services.coordinator.retraining.triggers import subtract
 from shared.messaging.messages import Cause
 from shared.ports import Clock
 from shared.postgres.database import Tx
@@ -61,8 +62,9 @@ class Windows:
         window = Window(window_id, key, sequence, reason, claim)
         reference = (stats.previous_rated, stats.previous_rating_sum)
         # Too few ratings say nothing: the window before stays what the next one is compared with.
-        if claim.rated >= MINIMUM_RATINGS:
-            reference = (claim.rated, claim.rating_sum)
+        own = subtract(claim.rated, claim.rating_sum, stats.stream.late_ratings)
+        if own.n >= MINIMUM_RATINGS:
+            reference = (own.n, own.total)
         await self._feedback.insert_window(tx, window, reference, self._clock.now())
         return window
 

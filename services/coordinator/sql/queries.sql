@@ -62,6 +62,15 @@ FOR UPDATE SKIP LOCKED;
 -- name: set_check(tenant_id, agent_id, check_at)!
 UPDATE feedback_stats SET check_at = :check_at WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
+-- name: set_stream(tenant_id, agent_id, stream)!
+UPDATE feedback_stats SET stream = :stream WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: record_training_seconds(tenant_id, agent_id, seconds)!
+-- An exponential mean: the newest training counts 0.3.
+UPDATE feedback_stats
+SET training_seconds = coalesce(0.7 * training_seconds + 0.3 * :seconds, :seconds)
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
 -- name: set_open_job(tenant_id, agent_id, job_id)!
 UPDATE feedback_stats SET open_job_id = :job_id, check_at = NULL, awaits_feedback = false
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;

@@ -242,6 +242,44 @@ async def test_a_fall_of_the_ratings_fires_before_the_count(world: World) -> Non
     assert (await world.last(RetrainTriggered)).reason == TriggerReason.RATING_DROP
 
 
+async def test_late_ratings_of_the_version_before_are_no_fall(world: World) -> None:
+    await world.deliver(configure(trigger_minimum_feedback=40, trigger_rating_drop=1.0))
+    await world.consume(record_of(feedback(f"good{n}", rating=5)) for n in range(40))
+    await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
+
+    late = [feedback(f"late{n}", rating=2, model_version="0.9.0") for n in range(32)]
+    await world.consume(record_of(each) for each in late)
+    before = len(await world.published(RetrainTriggered))
+    await world.consume(
+        record_of(feedback(f"l{n}", rating=2, model_version="1.0.0")) for n in range(7)
+    )
+
+    # 32 late ones and 7 others are 39: the count has not fired, and of the 7 nobody can be sure.
+    assert (before, len(await world.published(RetrainTriggered))) == (1, 1)
+
+
+async def test_risen_errors_of_the_deployed_version_fire_after_a_restart_too(world: World) -> None:
+    def rated(name: str, count: int, rating: float) -> list[RawRecord]:
+        return [
+            record_of(feedback(f"{name}{n}", expected=None, rating=rating)) for n in range(count)
+        ]
+
+    await world.deliver(configure(**QUIET, trigger_error_rise=0.1))
+    await world.consume(rated("good", 220, 5))
+    bad = rated("bad", 3, 1)
+    await world.consume(bad)
+    early = await world.published(RetrainTriggered)
+
+    # What was gathered is in the database: a batch that comes again adds nothing to it.
+    await world.consume(bad)
+    evidence = await world.value("SELECT (stream ->> 'evidence')::float8 FROM feedback_stats")
+    await world.consume(rated("worse", 8, 1))
+
+    assert early == []
+    assert 0 < evidence < 12
+    assert (await world.last(RetrainTriggered)).reason == TriggerReason.DRIFT
+
+
 async def test_a_request_without_dataset_takes_all_unused_feedback(world: World) -> None:
     await world.deliver(configure(**QUIET))
     await world.consume(record_of(feedback(f"i{n}")) for n in range(2))

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from archon_contracts.events import JobState
 from archon_contracts.identifiers import derived_id
+from archon_contracts.triggers import StreamState
 from services.coordinator.domain import (
     AgentKey,
     Window,
@@ -97,6 +98,14 @@ class MemoryFeedback(MemoryWithdrawals):
 
     async def set_check(self, _tx: object, key: AgentKey, check_at: datetime | None) -> None:
         self._change(key, check_at=check_at)
+
+    async def set_stream(self, _tx: object, key: AgentKey, stream: StreamState) -> None:
+        self._change(key, stream=StreamState.of_json(stream.to_json()))
+
+    async def record_training_seconds(self, _tx: object, key: AgentKey, seconds: float) -> None:
+        known = self._store.stats[key].training_seconds
+        mean = seconds if known is None else 0.7 * known + 0.3 * seconds
+        self._change(key, training_seconds=mean)
 
     async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         self.open_jobs[key] = job_id

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
+from archon_contracts.triggers.rating_drop import MINIMUM_RATINGS
 from archon_contracts.values import TriggerPolicy
 from services.coordinator.feedback.stats import FeedbackStats
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS, decide
+from services.coordinator.retraining.triggers import decide
 from tests.support.messaging.messages import NOON
 
 EMPTY = FeedbackStats(tenant_id="default", agent_id="picker")

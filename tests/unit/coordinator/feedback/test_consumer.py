@@ -74,7 +74,9 @@ class IntakeHarness:
         )
         self.considered: list[FeedbackStats] = []
 
-    async def evaluate_triggers(self, _tx: object, changed: Sequence[FeedbackStats]) -> None:
+    async def evaluate_triggers(
+        self, _tx: object, changed: Sequence[FeedbackStats], _answers: object
+    ) -> None:
         """Stands in for the triggers."""
         self.considered += changed
 

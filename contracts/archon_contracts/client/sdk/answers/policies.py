@@ -19,6 +19,19 @@ class ArtifactRefInfo(ApiAnswer):
     digest: str = Field(description="sha256 of its manifest.")
 
 
+class CronScheduleInfo(ApiAnswer):
+    """Times at which an agent is retrained, where there is feedback by then."""
+
+    cron: str = Field(
+        description="Five fields as in crontab: minute, hour, day of month, month, day of week."
+    )
+    time_zone: str | None = Field(
+        default=None,
+        description="IANA name, such as Europe/Berlin. A time that the clock leaves out in spring "
+        "is taken an hour later; one that it has twice in autumn, once.",
+    )
+
+
 class TriggerPolicyInfo(ApiAnswer):
     """When feedback starts a retrain."""
 
@@ -31,6 +44,25 @@ class TriggerPolicyInfo(ApiAnswer):
     )
     maximum_age_seconds: float | None = Field(
         default=None, description="Fire when the oldest unused item is this old."
+    )
+    error_rise: float | None = Field(
+        default=None,
+        description="Fire when the deployed version is surely wrong more often, by this "
+        "proportion of its rated answers, than at first; not where one rater alone changed.",
+    )
+    wrong_answer_seconds: float | None = Field(
+        default=None,
+        description="Training time that one wrong answer less is worth [s]. Fire when the wrong "
+        "answers beyond those of a new version are worth one training.",
+    )
+    schedule: CronScheduleInfo | None = Field(default=None, description="Fire at these times.")
+    combine: str | None = Field(
+        default=None,
+        description="any: one of the conditions that are set fires; all: each must hold, the "
+        "count too.",
+    )
+    maximum_per_day: int | None = Field(
+        default=None, description="Most retrains in a day, as a token bucket; absent: no limit."
     )
     cooldown_seconds: float | None = Field(
         default=None, description="Least time between the starts of two retrains."

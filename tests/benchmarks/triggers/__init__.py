@@ -1,0 +1,1 @@
+"""Benchmarks of when agents are retrained."""
