@@ -32,7 +32,7 @@ def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects or forks before `serve`."""
     shared = ServiceContext.build(settings)
     store = EvaluationStore()
-    service = EvaluatorService(store, shared.work)
+    service = EvaluatorService(store, shared.work, shared.outbox)
     shared.broker.include_router(build_router(service, shared.inbox))
     children = ChildPool(
         warm_up_modules=(*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP),

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import AnalyzeInteractions, EvaluateModel, RunBenchmark
+from archon_contracts.commands import (
+    AnalyzeInteractions,
+    CancelBenchmark,
+    EvaluateModel,
+    RunBenchmark,
+)
 from archon_contracts.events import JobCancelled
 from services.evaluator.service import EvaluatorService
 from shared.kafka.broker import Router, new_router, subscription
@@ -23,6 +28,10 @@ def build_router(service: EvaluatorService, inbox: Inbox) -> Router:
     @messages.on(RunBenchmark)
     async def run_benchmark(message: Message[RunBenchmark]) -> None:
         await inbox.run_once(message, service.accept_benchmark)
+
+    @messages.on(CancelBenchmark)
+    async def cancel_benchmark(message: Message[CancelBenchmark]) -> None:
+        await inbox.run_once(message, service.cancel_benchmark)
 
     @messages.on(AnalyzeInteractions)
     async def analyze_interactions(message: Message[AnalyzeInteractions]) -> None:

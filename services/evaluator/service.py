@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from archon_contracts.commands import AnalyzeInteractions, EvaluateModel, RunBenchmark
-from archon_contracts.events import JobCancelled
+from archon_contracts.commands import (
+    AnalyzeInteractions,
+    CancelBenchmark,
+    EvaluateModel,
+    RunBenchmark,
+)
+from archon_contracts.events import BenchmarkFailed, JobCancelled
+from archon_contracts.events.benchmarks import CANCELLED
 from services.evaluator.ports import EvaluationRepository
 from shared.logging import get_logger
 from shared.messaging.messages import Message
+from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 from shared.work.queue import WorkQueue
 
@@ -25,9 +32,10 @@ log = get_logger(__name__)
 class EvaluatorService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, attempts: EvaluationRepository, queue: WorkQueue) -> None:
+    def __init__(self, attempts: EvaluationRepository, queue: WorkQueue, outbox: Outbox) -> None:
         self._attempts = attempts
         self._queue = queue
+        self._outbox = outbox
 
     async def accept_evaluation(self, tx: Tx, message: Message[EvaluateModel]) -> bool:
         """Queue the evaluation and end older ones of its job; one that is not newer is dropped."""
@@ -55,6 +63,25 @@ class EvaluatorService:
             cause=message.cause,
         )
         log.info("benchmark_accepted", benchmark_id=command.benchmark_id, mode=command.mode)
+        return True
+
+    async def cancel_benchmark(self, tx: Tx, message: Message[CancelBenchmark]) -> bool:
+        """Stop a benchmark that has not ended, and publish that it was; False: it has ended."""
+        command = message.body
+        key = str(command.benchmark_id)
+        if not await self._queue.cancel(tx, kind=BENCHMARK_KIND, key=key):
+            return False
+        by = f" by {command.requested_by}" if command.requested_by else ""
+        cancelled = BenchmarkFailed(
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            benchmark_id=command.benchmark_id,
+            error_type=CANCELLED,
+            reason=f"cancelled{by}: {command.reason}",
+            retryable=False,
+        )
+        await self._outbox.append(tx, cancelled, cause=message.cause)
+        log.info("benchmark_cancelled", benchmark_id=command.benchmark_id, reason=command.reason)
         return True
 
     async def accept_analysis(self, tx: Tx, message: Message[AnalyzeInteractions]) -> bool:

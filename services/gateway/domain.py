@@ -246,7 +246,7 @@ class BenchmarkView(View):
     benchmark_id: UUID
     agent_id: str
     mode: str
-    state: Literal["requested", "running", "completed", "failed"]
+    state: Literal["requested", "running", "completed", "failed", "cancelled"]
     request: dict[str, Any]
     requested_at: datetime
     progress: dict[str, Any] | None = None

@@ -248,7 +248,7 @@ class JobRequest(RequestBody):
 
 
 class CancelRequest(RequestBody):
-    """Reason for cancelling a job or a request for synthetic data."""
+    """Reason for cancelling a job, a benchmark or a request for synthetic data."""
 
     reason: Sentence = "cancelled by request"
 

@@ -1,6 +1,7 @@
 """Commands, each to one service."""
 
 from archon_contracts.commands.benchmarks import (
+    CancelBenchmark,
     MetricThreshold,
     RunBenchmark,
     SuiteToBenchmark,
@@ -42,6 +43,7 @@ __all__ = [
     "AnalyzeInteractions",
     "AnalyzeLogs",
     "ArchiveModel",
+    "CancelBenchmark",
     "CancelJob",
     "CancelSyntheticData",
     "CancelTraining",

@@ -68,3 +68,16 @@ class RunBenchmark(Contract):
         default=None, gt=0, description="Largest 95th percentile of an answer's time."
     )
     requested_by: str = Field(default="", description="Name of the API key.")
+
+
+class CancelBenchmark(Contract):
+    """Stop a benchmark or validation, queued or running."""
+
+    topic: ClassVar[Topic] = topics.EVALUATOR_COMMANDS
+    # That of the command that started it: the two never overtake each other.
+    key_field: ClassVar[str] = "benchmark_id"
+
+    benchmark_id: UUID
+    agent_id: Name
+    reason: str = "asked for"
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -100,8 +100,12 @@ class BenchmarkCompleted(Contract):
     duration_seconds: float = Field(ge=0)
 
 
+CANCELLED: Final = "Cancelled"
+"""The `error_type` of a benchmark that somebody stopped."""
+
+
 class BenchmarkFailed(Contract):
-    """A benchmark could not be run."""
+    """A benchmark could not be run, or was cancelled."""
 
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"

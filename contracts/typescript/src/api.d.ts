@@ -245,7 +245,7 @@ export interface BenchmarkView {
   benchmark_id: string;
   agent_id: string;
   mode: string;
-  state: "requested" | "running" | "completed" | "failed";
+  state: "requested" | "running" | "completed" | "failed" | "cancelled";
   request: Record<string, unknown>;
   requested_at: string;
   progress?: Record<string, unknown> | null;
@@ -256,7 +256,7 @@ export interface BenchmarkView {
   finished_at?: string | null;
 }
 
-/** Reason for cancelling a job or a request for synthetic data. */
+/** Reason for cancelling a job, a benchmark or a request for synthetic data. */
 export interface CancelRequest {
   reason?: string;
 }
@@ -2684,6 +2684,13 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: string;
+  };
+  /** Cancel a benchmark or validation that has not ended. */
+  'POST /v1/benchmarks/{benchmark_id}/cancel': {
+    path: { benchmark_id: string };
+    query: {};
+    body: CancelRequest | null;
+    answer: Record<string, string>;
   };
   /** Show statistics of what an agent reported, or of the lines sent, and analyse them. */
   'POST /v1/functions/analyzeAgentLogs': {

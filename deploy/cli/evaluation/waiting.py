@@ -23,8 +23,8 @@ def wait_for_end(gateway: GatewayClient, path: str, timeout: float) -> dict[str,
         found: dict[str, Any] = gateway.get(path)
         if found["state"] == "completed":
             return found
-        if found["state"] == "failed":
-            console.print(f"[red]failed[/red]: {shown(found['failure']['reason'])}")
+        if found["state"] in ("failed", "cancelled"):
+            console.print(f"[red]{found['state']}[/red]: {shown(found['failure']['reason'])}")
             raise typer.Exit(FAILED)
         if time.monotonic() > end:
             raise CommandError(

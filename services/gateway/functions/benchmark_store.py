@@ -9,6 +9,7 @@ from uuid import UUID
 
 from archon_contracts.commands import RunBenchmark
 from archon_contracts.events import FeedbackCounts
+from archon_contracts.events.benchmarks import CANCELLED
 from archon_contracts.values import AgentProfile
 from services.gateway.domain import BenchmarkView
 from shared.postgres.database import Tx
@@ -65,7 +66,7 @@ class BenchmarkStore:
 
 def _state_of(row: dict[str, Any]) -> str:
     if row["failure"] is not None:
-        return "failed"
+        return "cancelled" if row["failure"]["error_type"] == CANCELLED else "failed"
     if row["result"] is not None:
         return "completed"
     return "requested" if row["progress"] is None else "running"

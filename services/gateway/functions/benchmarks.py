@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from archon_contracts.commands import (
+    CancelBenchmark,
     MetricThreshold,
     RunBenchmark,
     SuiteToBenchmark,
@@ -20,7 +21,7 @@ from services.gateway.auth.agent_binding import hide_other_agents
 from services.gateway.auth.credentials import Caller
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import BenchmarkView, ModelView
-from services.gateway.errors import FieldError, Invalid, NotFound, Overloaded
+from services.gateway.errors import Conflict, FieldError, Invalid, NotFound, Overloaded
 from services.gateway.functions.benchmark_store import BenchmarkStore
 from services.gateway.functions.requests import BenchmarkRequest, RunOptions, ValidateRequest
 from services.gateway.load.tenant_limits import JOBS_WAIT_SECONDS
@@ -121,6 +122,27 @@ class Benchmarks:
             raise NotFound("benchmark", benchmark_id)
         hide_other_agents(caller, found.agent_id, "benchmark", benchmark_id)
         return found
+
+    async def cancel(
+        self, tx: Tx, caller: Caller, identity: RequestIdentity, benchmark_id: UUID, reason: str
+    ) -> None:
+        """Ask the evaluator to stop a benchmark; what it has answered so far is dropped.
+
+        Raises:
+            NotFound: there is none of the caller's.
+            Conflict: it has ended.
+        """
+        found = await self.find(tx, caller, benchmark_id)
+        if found.finished_at is not None:
+            raise Conflict(f"benchmark {benchmark_id} is {found.state}; it cannot be cancelled")
+        command = CancelBenchmark(
+            tenant_id=identity.tenant_id,
+            benchmark_id=benchmark_id,
+            agent_id=found.agent_id,
+            reason=reason,
+            requested_by=identity.actor,
+        )
+        await self._outbox.append(tx, command, cause=identity.cause())
 
     async def read_report(self, benchmark: BenchmarkView, file: str) -> bytes:
         """A file of a benchmark's reports, as its result names it; `.html` beside `.json`.

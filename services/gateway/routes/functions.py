@@ -49,6 +49,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     _add_synthetic_data(router, api)
     _add_reads(router, api)
     _add_benchmarks(router, api)
+    _add_cancellations(router, api)
     _add_log_analyses(router, api)
     return router
 
@@ -206,6 +207,24 @@ def _add_benchmarks(router: APIRouter, api: GatewayApi) -> None:
         # The page names its own style; nothing in it may run, whatever an agent answered.
         policy = "sandbox; frame-ancestors 'none'"
         return Response(content, media_type=kind, headers={"content-security-policy": policy})
+
+
+def _add_cancellations(router: APIRouter, api: GatewayApi) -> None:
+    writer = api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED)
+
+    @router.post("/benchmarks/{benchmark_id}/cancel", status_code=202)
+    async def cancel_benchmark(
+        benchmark_id: UUID,
+        request: Request,
+        body: CancelRequest | None = None,
+        caller: Caller = writer,
+    ) -> dict[str, str]:
+        """Cancel a benchmark or validation that has not ended."""
+        reason = (body or CancelRequest()).reason
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            await api.benchmarks.cancel(tx, caller, identity, benchmark_id, reason)
+        return build_accepted(benchmark_id=benchmark_id)
 
 
 def _add_log_analyses(router: APIRouter, api: GatewayApi) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from archon_contracts.commands import (
+    CancelBenchmark,
     MetricThreshold,
     RunBenchmark,
     SuiteToBenchmark,
@@ -34,6 +35,7 @@ from services.evaluator.suites.answers import Answer
 from shared.errors import ChildFailed
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
+from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of, until_over
@@ -83,7 +85,7 @@ class BenchmarkHarness:
         over: int = 1,
     ) -> list[Any]:
         """Take the command as the router would; the events that follow."""
-        service = EvaluatorService(EvaluationStore(), self.shared.work)
+        service = EvaluatorService(EvaluationStore(), self.shared.work, self.shared.outbox)
         handler = BenchmarkWorker(
             children=children or InProcess(),
             artifacts=self.shared.artifacts,
@@ -232,6 +234,55 @@ async def test_a_benchmark_that_cannot_be_run_says_why(
     assert isinstance(event, BenchmarkFailed)
     assert (event.error_type, event.retryable) == ("SuiteInvalid", False)
     assert "there is no metric 'acuracy'" in event.reason
+
+
+class Hanging:
+    """A child that answers nothing until it is ended."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.ended = False
+
+    async def run(self, *_arguments: Any) -> dict[str, Any]:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+        raise AssertionError("never reached")
+
+
+async def test_a_benchmark_that_runs_can_be_cancelled(evaluator: BenchmarkHarness) -> None:
+    command, children = evaluator.command("1"), Hanging()
+    cancel = CancelBenchmark(
+        benchmark_id=command.benchmark_id,
+        agent_id=command.agent_id,
+        reason="wrong suite",
+        requested_by="ann",
+    )
+    service = EvaluatorService(EvaluationStore(), evaluator.shared.work, evaluator.shared.outbox)
+
+    running = asyncio.create_task(evaluator.run(command, children))
+    await children.begun.wait()
+    message = message_of(cancel)
+    await evaluator.shared.inbox.run_once(message, service.cancel_benchmark)
+    (event,) = await running
+
+    await eventually(lambda: children.ended, timeout=10)
+    assert isinstance(event, BenchmarkFailed)
+    assert (event.error_type, event.retryable) == ("Cancelled", False)
+    assert event.reason == "cancelled by ann: wrong suite"
+
+
+async def test_the_end_of_a_benchmark_is_not_cancelled(evaluator: BenchmarkHarness) -> None:
+    command = evaluator.command("1")
+    await evaluator.run(command)
+    service = EvaluatorService(EvaluationStore(), evaluator.shared.work, evaluator.shared.outbox)
+    cancel = CancelBenchmark(benchmark_id=command.benchmark_id, agent_id=command.agent_id)
+
+    await evaluator.shared.inbox.run_once(message_of(cancel), service.cancel_benchmark)
+
+    assert isinstance((await events_of(evaluator.shared.database))[-1], BenchmarkCompleted)
 
 
 GRADED = """

@@ -92,7 +92,7 @@ class AnalysisHarness:
             clock=self.shared.clock,
             threads=1,
         )
-        service = EvaluatorService(EvaluationStore(), self.shared.work)
+        service = EvaluatorService(EvaluationStore(), self.shared.work, self.shared.outbox)
         command = AnalyzeInteractions(
             analysis_id=new_id(), agent_id="answers", records=records, plan=plan
         )

@@ -81,6 +81,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/synthetic/{request}/cancel", {"reason": "not mine"}, 404),
     ("GET", "/v1/benchmarks/{benchmark}", None, 404),
     ("GET", "/v1/benchmarks/{benchmark}/reports/a.json", None, 404),
+    ("POST", "/v1/benchmarks/{benchmark}/cancel", {"reason": "not mine"}, 404),
     ("GET", "/v1/log-analyses/{analysis}", None, 404),
     ("POST", "/v1/agents/{agent}/reviews", REVIEWED, 403),
     ("GET", "/v1/agents/{agent}/reviews", None, 403),

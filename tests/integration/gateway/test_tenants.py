@@ -78,6 +78,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/synthetic/{request}", None),
     ("POST", "/v1/synthetic/{request}/cancel", {"reason": "not mine"}),
     ("GET", "/v1/benchmarks/{benchmark}", None),
+    ("POST", "/v1/benchmarks/{benchmark}/cancel", {"reason": "not mine"}),
     ("GET", "/v1/log-analyses/{analysis}", None),
     ("POST", "/v1/agents/{agent}/reviews", REVIEWED),
     ("GET", "/v1/agents/{agent}/reviews", None),

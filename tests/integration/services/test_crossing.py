@@ -110,7 +110,10 @@ def evaluation(job_id: UUID, attempt: int = 1) -> EvaluateModel:
 
 
 async def test_an_evaluation_is_not_cancelled_by_another(evaluator: ServiceContext) -> None:
-    service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
+    service, job_id = (
+        EvaluatorService(EvaluationStore(), evaluator.work, evaluator.outbox),
+        new_id(),
+    )
     order = message_of(of(BETA, evaluation(job_id)))
     await evaluator.inbox.run_once(order, service.accept_evaluation)
     before = await everything_of(evaluator, BETA)
@@ -123,7 +126,10 @@ async def test_an_evaluation_is_not_cancelled_by_another(evaluator: ServiceConte
 
 
 async def test_an_evaluation_is_not_replaced_by_another(evaluator: ServiceContext) -> None:
-    service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
+    service, job_id = (
+        EvaluatorService(EvaluationStore(), evaluator.work, evaluator.outbox),
+        new_id(),
+    )
     order = message_of(of(BETA, evaluation(job_id)))
     await evaluator.inbox.run_once(order, service.accept_evaluation)
 

@@ -25,7 +25,7 @@ class EvaluatorHarness:
     def __init__(self, shared: ServiceContext, entry: str = "score") -> None:
         self.shared = shared
         self.store = EvaluationStore()
-        self.service = EvaluatorService(self.store, shared.work)
+        self.service = EvaluatorService(self.store, shared.work, shared.outbox)
         self.handler = EvaluationWorker(
             children=ChildPool(warm_up_modules=[SCORINGS], threads=1, telemetry=shared.telemetry),
             artifacts=shared.artifacts,

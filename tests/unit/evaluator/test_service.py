@@ -7,6 +7,7 @@ from archon_contracts.events import JobCancelled
 from services.evaluator.service import EvaluatorService
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.open_work import OpenWork
+from tests.support.messaging.outbox import RecordingOutbox
 from tests.support.registry import artifact
 from tests.support.training.evaluator import evaluate
 
@@ -31,9 +32,9 @@ class EvaluationAttempts:
 async def test_an_evaluation_is_queued_as_commanded() -> None:
     queue = OpenWork()
 
-    assert await EvaluatorService(EvaluationAttempts(True), queue).accept_evaluation(
-        TX, message_of(COMMAND)
-    )
+    assert await EvaluatorService(
+        EvaluationAttempts(True), queue, RecordingOutbox()
+    ).accept_evaluation(TX, message_of(COMMAND))
 
     (payloads,) = queue.open.values()
     assert [EvaluateModel.model_validate(payload) for payload in payloads] == [COMMAND]
@@ -41,7 +42,7 @@ async def test_an_evaluation_is_queued_as_commanded() -> None:
 
 async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
     queue = OpenWork()
-    service = EvaluatorService(EvaluationAttempts(True), queue)
+    service = EvaluatorService(EvaluationAttempts(True), queue, RecordingOutbox())
 
     for attempt in (1, 2):
         command = COMMAND.model_copy(update={"attempt": attempt})
@@ -54,7 +55,7 @@ async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
 async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
     queue = OpenWork()
 
-    await EvaluatorService(EvaluationAttempts(False), queue).accept_evaluation(
+    await EvaluatorService(EvaluationAttempts(False), queue, RecordingOutbox()).accept_evaluation(
         TX, message_of(COMMAND)
     )
 
@@ -63,7 +64,7 @@ async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
 
 async def test_a_cancelled_job_leaves_the_queue() -> None:
     queue = OpenWork()
-    service = EvaluatorService(EvaluationAttempts(True), queue)
+    service = EvaluatorService(EvaluationAttempts(True), queue, RecordingOutbox())
     await service.accept_evaluation(TX, message_of(COMMAND))
 
     assert await service.cancel_evaluation(TX, message_of(CANCELLED))
@@ -71,6 +72,6 @@ async def test_a_cancelled_job_leaves_the_queue() -> None:
 
 
 async def test_another_jobs_end_is_nothing_to_the_evaluator() -> None:
-    assert not await EvaluatorService(EvaluationAttempts(False), OpenWork()).cancel_evaluation(
-        TX, message_of(CANCELLED)
-    )
+    assert not await EvaluatorService(
+        EvaluationAttempts(False), OpenWork(), RecordingOutbox()
+    ).cancel_evaluation(TX, message_of(CANCELLED))

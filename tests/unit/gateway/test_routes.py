@@ -35,6 +35,7 @@ QUEUED = {
     "/v1/functions/trainAgent",
     "/v1/jobs",
     "/v1/jobs/{job_id}/cancel",
+    "/v1/benchmarks/{benchmark_id}/cancel",
     "/v1/jobs/{job_id}/return-feedback",
 }
 SENT = {"/v1/annotations", "/v1/feedback", "/v1/feedback/retractions", "/v1/interactions"}

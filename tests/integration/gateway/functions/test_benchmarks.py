@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from archon_contracts.commands import RunBenchmark
+from archon_contracts.commands import CancelBenchmark, RunBenchmark
 from archon_contracts.events import (
     BenchmarkCompleted,
     BenchmarkedSuite,
@@ -146,6 +146,36 @@ async def test_a_validation_names_its_checks_and_shows_a_failure(
         assert found["failure"]["reason"] == "killed"
 
     await eventually(shown)
+
+
+async def test_a_benchmark_is_cancelled_until_it_has_ended(
+    gateway: ServedGateway, name: str
+) -> None:
+    started = await start(gateway, name, suites=[await prepare(gateway, name)])
+    path, benchmark = started["result"], started["benchmarkId"]
+
+    answer = await gateway.http.post(f"{path}/cancel", json={"reason": "wrong suite"})
+
+    assert answer.status_code == 202, answer.text
+
+    async def sent() -> None:
+        commands = await gateway.records(EVALUATOR_COMMANDS, benchmark.encode())
+        cancel = CancelBenchmark.model_validate_json(commands[1].value)
+        assert (cancel.agent_id, cancel.reason) == (name, "wrong suite")
+
+    await eventually(sent)
+    cancelled = BenchmarkFailed(
+        agent_id=name, benchmark_id=benchmark, error_type="Cancelled",
+        reason="cancelled: wrong suite", retryable=False,
+    )  # fmt: skip
+    await gateway.publish(cancelled)
+
+    async def shown() -> None:
+        assert (await gateway.get(path))["state"] == "cancelled"
+
+    await eventually(shown)
+    again = await gateway.http.post(f"{path}/cancel", json={})
+    assert again.status_code == 409, again.text
 
 
 async def test_the_same_request_again_is_the_same_benchmark(

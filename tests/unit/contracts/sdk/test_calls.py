@@ -33,6 +33,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "validate_model": (("a",), {"golden": "g"}),
         "benchmark_agent": (("a",), {"repeats": 2}),
         "benchmark": ((ID,), {}),
+        "cancel_benchmark": ((ID,), REASON),
         "benchmark_report": ((ID, "r.json"), {}),
         "analyze_agent_logs": (("a",), {"hours": 2}),
         "log_analysis": ((ID,), {}),

@@ -229,6 +229,13 @@ class AsyncArchon:
         call = read_call(api_path("benchmarks", benchmark_id))
         return await self._transport.send(call, BenchmarkInfo)
 
+    async def cancel_benchmark(
+        self, benchmark_id: UUID | str, *, reason: str = "cancelled by request"
+    ) -> None:
+        """Cancel a benchmark or validation that has not ended."""
+        call = write_call(api_path("benchmarks", benchmark_id, "cancel"), {"reason": reason})
+        await self._transport.send(call, dict[str, Any])
+
     async def benchmark_report(self, benchmark_id: UUID | str, file: str) -> str:
         """The report of one version on one suite, by its `report_file`; `.html`: as a page."""
         return await self._transport.text(api_path("benchmarks", benchmark_id, "reports", file))

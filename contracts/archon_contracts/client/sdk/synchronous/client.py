@@ -228,6 +228,13 @@ class Archon:
         call = read_call(api_path("benchmarks", benchmark_id))
         return self._transport.send(call, BenchmarkInfo)
 
+    def cancel_benchmark(
+        self, benchmark_id: UUID | str, *, reason: str = "cancelled by request"
+    ) -> None:
+        """Cancel a benchmark or validation that has not ended."""
+        call = write_call(api_path("benchmarks", benchmark_id, "cancel"), {"reason": reason})
+        self._transport.send(call, dict[str, Any])
+
     def benchmark_report(self, benchmark_id: UUID | str, file: str) -> str:
         """The report of one version on one suite, by its `report_file`; `.html`: as a page."""
         return self._transport.text(api_path("benchmarks", benchmark_id, "reports", file))
