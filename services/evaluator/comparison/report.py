@@ -48,6 +48,7 @@ from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.comparison.report_bounds import bound_report
 from services.evaluator.comparison.requirements import (
     MeetsRequirements,
+    of_an_update,
     without_improvements,
 )
 from services.evaluator.domain import EvaluationReport, Role
@@ -93,7 +94,7 @@ def build_evaluation_report(
     deployed = control is Role.DEPLOYED
     guarded = _guard(comparisons, candidate, other, taught)
     usual = build_withdrawal_rules(policy) if withdrawal else build_rules(policy, deployed=deployed)
-    asked = without_improvements(policy) if withdrawal else policy
+    asked = _limit_requirements(policy, withdrawal=withdrawal, update=bool(rules))
     added = _build_added_rules(candidate, other, asked, answers, deployed=deployed)
     chosen = [*(rules or usual), *added]
     free = _build_free_rules(predictions, policy, run, withdrawal=withdrawal)
@@ -135,6 +136,13 @@ def _decide(
     decision = GateDecision(True, losses) if losses else decision
     # Not for a person to accept: the closed form takes the candidate's place.
     return combine(decision, decide_gate(comparisons, free)), losses
+
+
+def _limit_requirements(policy: GatePolicy, *, withdrawal: bool, update: bool) -> GatePolicy:
+    """The policy with the requirements that a candidate of this kind can be asked to meet."""
+    if withdrawal:
+        return without_improvements(policy)
+    return of_an_update(policy) if update else policy
 
 
 def _build_free_rules(

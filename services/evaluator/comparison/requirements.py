@@ -115,6 +115,16 @@ def without_improvements(policy: GatePolicy) -> GatePolicy:
     return policy.model_copy(update={"requirements": tuple(kept)})
 
 
+def of_an_update(policy: GatePolicy) -> GatePolicy:
+    """The policy for an update of the fast path: some corrections improve no metric beyond noise.
+
+    Nor is it timed: it has the encoder of the deployed version, and a head of the same shape.
+    """
+    kept = without_improvements(policy)
+    timeless = [r for r in kept.requirements if r.metric is not GatedMetric.LATENCY_SECONDS]
+    return kept.model_copy(update={"requirements": tuple(timeless)})
+
+
 def _test(
     asked: GateRequirement, candidate: Sequence[PredictionRow], control: Sequence[PredictionRow]
 ) -> tuple[Estimate | None, int, float]:

@@ -7,10 +7,11 @@ from scipy import stats
 from archon_contracts.events import RejectionKind
 from archon_contracts.formats import PredictionRow
 from archon_contracts.rules.gate_requirements import GateRequirement
-from archon_contracts.values import GatePolicy
+from archon_contracts.values import FastPathPolicy, GatePolicy
+from services.evaluator.comparison.gate import build_update_rules
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.comparison.requirements import MeetsRequirements
-from services.evaluator.domain import Role
+from services.evaluator.domain import EvaluationReport, Role
 
 
 def rows(rights: list[bool], *, seconds: float = 0.1, score: float = 0.9) -> list[PredictionRow]:
@@ -139,3 +140,31 @@ def test_a_withdrawal_need_not_improve() -> None:
     )
 
     assert (report.passed, report.review_reasons) == (True, ())
+
+
+def update_report(asked: Any, candidate: list[PredictionRow]) -> EvaluationReport:
+    """The gate's report on an update that learnt its one correction."""
+    policy = GatePolicy(requirements=asked)
+    fast_path = FastPathPolicy(maximum_loss=0.5)
+    rules = build_update_rules(policy, fast_path, right_before=0, right_after=1, items=1)
+    predictions = {Role.CANDIDATE: candidate, Role.DEPLOYED: rows(HALF)}
+    return build_evaluation_report(predictions, Role.DEPLOYED, policy, rules=rules)
+
+
+def test_an_update_may_not_let_a_metric_fall_that_the_policy_guards() -> None:
+    worse = [right and n % 20 != 0 for n, right in enumerate(HALF)]
+
+    guarded = update_report((requirement(),), rows(worse))
+
+    assert RejectionKind.REQUIREMENT in guarded.rejection_kinds
+    assert any("accuracy gets worse" in reason for reason in guarded.reasons)
+    assert RejectionKind.REQUIREMENT not in update_report((), rows(worse)).rejection_kinds
+
+
+def test_an_update_need_not_improve_a_metric_nor_is_it_timed() -> None:
+    asked = (requirement(kind="must_improve"), requirement("latency_seconds"))
+    untimed = [row.model_copy(update={"latency_seconds": None}) for row in rows(HALF)]
+
+    report = update_report(asked, untimed)
+
+    assert (report.passed, report.rejection_kinds) == (True, ())
