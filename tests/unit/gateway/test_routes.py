@@ -37,6 +37,7 @@ QUEUED = {
     "/v1/jobs/{job_id}/cancel",
     "/v1/benchmarks/{benchmark_id}/cancel",
     "/v1/jobs/{job_id}/return-feedback",
+    "/v1/synthetic/{request_id}/cancel",
 }
 SENT = {"/v1/annotations", "/v1/feedback", "/v1/feedback/retractions", "/v1/interactions"}
 UUID = "0198c5a4-7d1e-7c3a-9f00-1f2e3d4c5b6a"
