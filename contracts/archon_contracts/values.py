@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from archon_contracts.base import Name, ValueObject
 from archon_contracts.rules.bounds import at_most
+from archon_contracts.rules.data_policy import DataPolicy as DataPolicy
 from archon_contracts.rules.gate_requirements import GateRequirement
 from archon_contracts.rules.gate_requirements import UndecidedGroups as UndecidedGroups
 from archon_contracts.rules.normal_text import clean_text
@@ -371,6 +372,7 @@ class AgentProfile(ValueObject):
     trigger: TriggerPolicy = TriggerPolicy()
     gate: GatePolicy = GatePolicy()
     trust: TrustPolicy = TrustPolicy()
+    data: DataPolicy = DataPolicy()
     curriculum: CurriculumPolicy = CurriculumPolicy()
     fast_path: FastPathPolicy = FastPathPolicy()
     training: TrainingConfig = TrainingConfig()

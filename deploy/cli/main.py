@@ -24,6 +24,7 @@ from deploy.cli.commands import (
     trace,
     up,
 )
+from deploy.cli.data import datasets
 from deploy.cli.errors import OneSentenceErrors
 from deploy.cli.evaluation import benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
@@ -63,6 +64,7 @@ app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
 app.add_typer(logs.group, name="logs")
 app.add_typer(reviews.group, name="reviews")
+app.add_typer(datasets.group, name="datasets")
 app.add_typer(models.group, name="models")
 app.add_typer(experiments.group, name="experiments")
 app.add_typer(curriculum.group, name="curriculum")

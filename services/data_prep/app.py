@@ -39,6 +39,7 @@ def build_app(settings: Settings) -> Application:
         "queue": shared.work,
         "artifacts": shared.artifacts,
         "policy": policy,
+        "clock": shared.clock,
         "deadline_seconds": settings.data_prep_deadline_seconds,
     }
     windows = PrepareWorker(children=children, **collaborators)

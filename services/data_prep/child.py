@@ -7,6 +7,7 @@ scikit-learn stay out of the service process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import PrepareDataset
+from archon_contracts.formats import QUALITY_FILE
 from services.data_prep.dataset_writer import build_files
 from services.data_prep.domain import (
     Item,
@@ -23,6 +25,8 @@ from services.data_prep.domain import (
     SamplingSeeds,
 )
 from services.data_prep.pipeline import PreparationInputs, prepare, refuse_untestable
+from services.data_prep.quality.limits import apply_limits, refuse_by_limits
+from services.data_prep.quality.report import assess
 from services.data_prep.sampling.replay_buffer import select_retained
 from services.data_prep.sources.loading import (
     SourceFolders,
@@ -46,6 +50,8 @@ class PreparationSpec(ValueObject):
     seeds: SamplingSeeds
     erased_feedback_ids: frozenset[str]
     policy: PreparationPolicy
+    now: datetime
+    """For limits on the age of items; it stands in no file."""
     output_dir: Path
 
 
@@ -66,7 +72,7 @@ def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict
         command=command,
         parsed_sources=read_sources(command, task.folders),
         targets=read_targets(command, task.folders.catalogue),
-        held_out=read_held_out(task.folders.suite),
+        held_out=read_held_out(task.folders.suite, redacted=command.data.redact_personal_data),
         memory=task.memory,
         reference=task.reference,
         seeds=task.seeds,
@@ -77,7 +83,17 @@ def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict
         return _dump(result)
     if (refused := refuse_untestable(inputs, task.policy, result)) is not None:
         return _dump(refused)
-    _write(task.output_dir, build_files(command, result, task.policy, task.erased_feedback_ids))
+    files: dict[str, bytes] = {}
+    # An update is a handful of corrections for which somebody waits, and a withdrawal adds nothing.
+    if not (command.fast_path or command.withdrawal):
+        assessed = assess(command, result, task.memory)
+        quality = apply_limits(assessed.quality, command.data)
+        if (refused := refuse_by_limits(quality, command.data, task.now)) is not None:
+            return _dump(refused)
+        result = assessed.prepared
+        files[QUALITY_FILE] = quality.model_dump_json(indent=2).encode()
+    files |= build_files(command, result, task.policy, task.erased_feedback_ids)
+    _write(task.output_dir, files)
     # More than the replay buffer holds would be thrown away by the service.
     remembered = select_retained(result.learned, task.policy.replay_capacity, task.seeds.agent)
     candidates = result.reference_candidates

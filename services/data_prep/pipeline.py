@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -12,11 +12,11 @@ from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingIte
 from archon_contracts.values import AgentKind, TrainingMethod
 from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
 from services.data_prep.cleaning.cleaning import build_items, deduplicate
+from services.data_prep.cleaning.filters import clean_records
 from services.data_prep.cleaning.negatives import build_negatives, excludes_any, merge_negatives
 from services.data_prep.cleaning.rewarded import build_rewarded
 from services.data_prep.dedup.leakage import drop_held_out
-from services.data_prep.dedup.merging import MergedItems, merge_near_duplicates
-from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
+from services.data_prep.dedup.merging import MergedItems, keep_apart, merge_near_duplicates
 from services.data_prep.domain import (
     HeldOut,
     Item,
@@ -130,7 +130,7 @@ def prepare(
     parts[Split.TRAIN] += replayed
     # The test part decides about the version, so no reward of its inputs may teach it.
     tested = {item.key for item in parts[Split.TEST]}
-    new = replace(new, rewarded=_keep_apart(new.rewarded, tested, policy))
+    new = replace(new, rewarded=keep_apart(new.rewarded, tested, policy))
     return _assemble(inputs, counters, parts, learned, new)
 
 
@@ -166,7 +166,9 @@ def _select_new_items(
     for reading in inputs.parsed_sources:
         counters.received += reading.received
         counters.unusable.update(reading.unreadable)
-    records = list(_drop_retracted(inputs, counters))
+    command = inputs.command
+    usable = _drop_retracted(inputs, counters)
+    records = list(clean_records(usable, command.data, command.kind, counters))
     candidates = build_items(records, inputs.targets, counters)
     memory, trust = _usable_replay_items(inputs), inputs.command.trust
     is_update = inputs.command.fast_path
@@ -181,7 +183,7 @@ def _select_new_items(
         counters.quarantined.update(str(each.reason) for each in negatives.quarantined)
     asked = inputs.never_trained
     merged = merge_negatives(negatives.items, counters)
-    kept = _keep_apart(merged, asked, policy)
+    kept = keep_apart(merged, asked, policy)
     counters.held_out += len(merged) - len(kept)
     quarantined = (*trusted.quarantined, *negatives.quarantined, *counters.set_aside)
     rewarded: Sequence[Item] = ()
@@ -189,7 +191,7 @@ def _select_new_items(
         rewarded = build_rewarded(records, inputs.targets)
         names = {item.id for item in quarantined}
         rewarded = cap_rewarded(rewarded, names, memory, trust, policy, inputs.seed)
-        rewarded = _keep_apart(rewarded, asked, policy)
+        rewarded = keep_apart(rewarded, asked, policy)
     return NewItems(drop_held_out(items, asked, counters), kept, quarantined, tuple(rewarded))
 
 
@@ -197,20 +199,6 @@ def _learns_from_wrong_answers(command: PrepareDataset) -> bool:
     """A closed form does, and a generator by preference; an update is made of corrections."""
     by_preference = command.method is TrainingMethod.PREFERENCE
     return not command.fast_path and (command.kind is not AgentKind.GENERATOR or by_preference)
-
-
-def _keep_apart(
-    items: Sequence[Item], asked: Collection[str], policy: PreparationPolicy
-) -> tuple[Item, ...]:
-    """Those whose input no question of the evaluation equals, nearly or word for word."""
-    if not items or not asked:  # most windows: nothing to compare a whole suite with
-        return tuple(items)
-    texts = [*(item.key for item in items), *asked]
-    roots = cluster_near_duplicates(
-        texts, policy.near_duplicate_threshold, policy.exact_comparison_limit
-    )
-    taken = set(roots[len(items) :])
-    return tuple(i for i, root in zip(items, roots, strict=False) if root not in taken)
 
 
 def _drop_retracted(

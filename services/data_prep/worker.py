@@ -16,6 +16,7 @@ from services.data_prep.errors import PreparationTimedOut
 from services.data_prep.service import DataPrepService
 from services.data_prep.sources.loading import SourceFolders
 from shared.artifacts.store import ArtifactStore
+from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.work.child_pool import ChildPool
 from shared.work.queue import Lease, WorkQueue
@@ -38,6 +39,7 @@ class PrepareWorker:
     artifacts: ArtifactStore
     children: ChildPool
     policy: PreparationPolicy
+    clock: Clock
     deadline_seconds: float
 
     async def run(self, lease: Lease) -> PublishedDataset | RejectedDataset:
@@ -60,6 +62,7 @@ class PrepareWorker:
                 seeds=self.service.derive_seeds(command),
                 erased_feedback_ids=erased,
                 policy=self.policy,
+                now=self.clock.now(),
                 output_dir=Path(output),
             )
             result = parse_result(await self._run_child(spec))

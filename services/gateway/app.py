@@ -13,6 +13,8 @@ from services.gateway.auth.authenticator import ApiKeyAuthenticator
 from services.gateway.auth.sessions import Sessions
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.dashboard.site import add_dashboard
+from services.gateway.dataset_versions.service import DatasetVersions
+from services.gateway.dataset_versions.store import DatasetVersionStore
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.dead_letters.store import DeadLetterStore
@@ -181,6 +183,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),
+        dataset_versions=DatasetVersions(DatasetVersionStore(), shared.artifacts),
         reviews=Reviews(store, ReviewStore(), shared.clock),
         sessions=Sessions(),
         webhooks=_build_webhooks(settings, shared),

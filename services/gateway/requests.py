@@ -28,6 +28,7 @@ from archon_contracts.values import (
     ArtifactRef,
     CronSchedule,
     CurriculumPolicy,
+    DataPolicy,
     FastPathPolicy,
     GatePolicy,
     LearningPolicy,
@@ -127,6 +128,12 @@ class StrictTrustPolicy(TrustPolicy):
     model_config = ConfigDict(extra="forbid")
 
 
+class StrictDataPolicy(DataPolicy):
+    """A data policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictSkillDefinition(SkillDefinition):
     """A skill without unknown fields."""
 
@@ -213,6 +220,7 @@ class AgentRequest(RequestBody):
     trigger: StrictTriggerPolicy = StrictTriggerPolicy()
     gate: StrictGatePolicy = StrictGatePolicy()
     trust: StrictTrustPolicy = StrictTrustPolicy()
+    data: StrictDataPolicy = StrictDataPolicy()
     curriculum: StrictCurriculumPolicy = StrictCurriculumPolicy()
     fast_path: StrictFastPathPolicy = StrictFastPathPolicy()
     training: StrictTrainingConfig = StrictTrainingConfig()

@@ -103,6 +103,7 @@ class GatewayService:
             trigger=request.trigger,
             gate=request.gate,
             trust=request.trust,
+            data=request.data,
             curriculum=request.curriculum,
             fast_path=request.fast_path,
             training=request.training,

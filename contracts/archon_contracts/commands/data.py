@@ -13,7 +13,13 @@ from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.rules.numbers import Proportion
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod, TrustPolicy
+from archon_contracts.values import (
+    AgentKind,
+    ArtifactRef,
+    DataPolicy,
+    TrainingMethod,
+    TrustPolicy,
+)
 
 
 class SourceKind(StrEnum):
@@ -57,6 +63,7 @@ class PrepareDataset(Contract):
     validation_proportion: Proportion = 0.15
     test_proportion: Proportion = 0.15
     trust: TrustPolicy = TrustPolicy()
+    data: DataPolicy = DataPolicy()
     method: TrainingMethod | None = Field(
         default=None, description="Of the training that the dataset is for; absent: not known."
     )

@@ -12,11 +12,17 @@ SUCCESS: Final = "2"
 POLICIES: Final = "policies"
 """A module of its own: what an agent's profile holds is most of the answers about agents."""
 PROFILE: Final = "AgentProfile"
+DATA_POLICIES: Final = "data policies"
+"""Those of a profile that are about its data: with them the module above would be too long."""
+DATA_RULES: Final = ("DataPolicy", "CurriculumPolicy")
 
 
 def response_schemas(document: Schema) -> dict[str, dict[str, Schema]]:
     """By tag, policies first, the schemas of successful answers, each after what it refers to."""
-    tags: dict[str, list[Schema]] = {POLICIES: [{"$ref": f"{REFERENCE}{PROFILE}"}]}
+    tags: dict[str, list[Schema]] = {
+        DATA_POLICIES: [{"$ref": REFERENCE + name} for name in DATA_RULES],
+        POLICIES: [{"$ref": f"{REFERENCE}{PROFILE}"}],
+    }
     for _, _, operation in operations(document):
         tags.setdefault(operation["tags"][0], []).extend(_answers(operation))
     return {tag: _closure(document, iter(roots)) for tag, roots in tags.items()}

@@ -29,6 +29,7 @@ export interface AgentProfile {
   trigger?: TriggerPolicy;
   gate?: GatePolicy;
   trust?: TrustPolicy;
+  data?: DataPolicy;
   curriculum?: CurriculumPolicy;
   fast_path?: FastPathPolicy;
   training?: TrainingConfig;
@@ -52,6 +53,7 @@ export interface AgentRequest {
   trigger?: StrictTriggerPolicy;
   gate?: StrictGatePolicy;
   trust?: StrictTrustPolicy;
+  data?: StrictDataPolicy;
   curriculum?: StrictCurriculumPolicy;
   fast_path?: StrictFastPathPolicy;
   training?: StrictTrainingConfig;
@@ -298,6 +300,17 @@ export interface ChainView {
   gaps: unknown[][];
 }
 
+/** An input that both versions hold, in other parts or with other targets. */
+export interface ChangedItemView {
+  /** The beginning of the input. */
+  text: string;
+  target_before: string;
+  target: string;
+  /** train, validation or test. */
+  part_before: string;
+  part: string;
+}
+
 /** Two versions of an agent side by side. */
 export interface ComparisonView {
   agent_id: string;
@@ -385,12 +398,109 @@ export interface CurveView {
   values: number[];
 }
 
+/** New items against those that the deployed version learnt. */
+export interface DataDrift {
+  /** Items of the replay memory that were compared with. */
+  remembered: number;
+  /** Population stability index of the targets. */
+  target_stability: number;
+  /** The same of the inputs' lengths. */
+  length_stability: number;
+  /** Unbiased squared maximum mean discrepancy of TF-IDF. */
+  discrepancy: number;
+  /** Of that, by permutation. */
+  p_value: number;
+  /** Inputs of each side in the last two. */
+  sample: number;
+}
+
+/** How an agent's data is prepared, and which dataset versions are refused. */
+export interface DataPolicy {
+  /** Replace personal data that has a pattern by placeholders; never in labels. */
+  redact_personal_data?: boolean;
+  /** Factor of the training weight of items whose target is suspected to be wrong. */
+  suspect_weight?: number;
+  /** Shorter inputs are left out. */
+  minimum_characters?: number;
+  /** Longer inputs are left out; absent: any length. */
+  maximum_characters?: number | null;
+  /** Scripts that most letters of an input are of, such as LATIN or CYRILLIC; inputs of others are left out. Empty: any. */
+  scripts?: string[];
+  /** Least new items. */
+  minimum_items?: number;
+  /** Least new items of each target. */
+  minimum_target_items?: number;
+  /** Largest proportion of the new items that one target has. */
+  maximum_target_proportion?: number | null;
+  /** Least proportion of word pairs that are distinct. */
+  minimum_distinct_pairs?: number | null;
+  /** Largest proportion of received items without a target, or not readable. */
+  maximum_unusable?: number | null;
+  /** Largest proportion of received items that repeat others. */
+  maximum_duplicates?: number | null;
+  /** Largest proportion that contradicts others. */
+  maximum_conflicts?: number | null;
+  /** Largest estimated proportion of wrong targets. */
+  maximum_label_errors?: number | null;
+  /** Largest proportion of items with personal data left in. */
+  maximum_personal_data?: number | null;
+  /** Most pairs of inputs alike across the parts. */
+  maximum_leaked_pairs?: number | null;
+  /** Largest population stability index of the targets. */
+  maximum_drift?: number | null;
+  /** Largest age of the newest item when the dataset is made [s]. */
+  maximum_age_seconds?: number | null;
+}
+
+/** A version of a dataset against an earlier one; an item is known by its input. */
+export interface DatasetChangesView {
+  agent_id: string;
+  dataset_version: number;
+  /** The version that it is compared with. */
+  since: number;
+  items: number;
+  items_before: number;
+  added: number;
+  removed: number;
+  /** Inputs with another target than before. */
+  relabelled: number;
+  /** Inputs that are in another part than before. */
+  moved: number;
+  /** Of the targets with most added items. */
+  added_by_target: Record<string, number>;
+  removed_by_target: Record<string, number>;
+  /** Relabelled and moved inputs, some of all. */
+  examples: ChangedItemView[];
+}
+
 /** A part of both lists of datasets; the cursor leads on in both. */
 export interface DatasetPage {
   items: DatasetView[];
   /** Pass it as `cursor` for the next page; absent: this is the last. */
   next_cursor?: string | null;
   prepared: PreparedDatasetView[];
+}
+
+/** What a dataset version is like, measured when it was prepared. */
+export interface DatasetQuality {
+  format?: number;
+  agent_id: string;
+  kind: AgentKind;
+  /** Items per part. */
+  items: Record<string, number>;
+  counts: QualityReport;
+  balance?: TargetBalance | null;
+  diversity?: TextDiversity | null;
+  label_errors?: LabelErrors | null;
+  personal_data: PersonalDataFound;
+  leakage: LeakageCheck;
+  drift?: DataDrift | null;
+  freshness: Freshness;
+  /** Of the annotators, as in the dataset's card. */
+  agreement?: Record<string, number | null>;
+  limits?: QualityLimit[];
+  /** Part -> why. */
+  unmeasured?: Record<string, string>;
 }
 
 /** An uploaded dataset. */
@@ -653,6 +763,15 @@ export interface FieldDifference {
 /** When an encoder is fine-tuned beside its closed-form head. */
 export type FineTuning = "auto" | "always" | "never";
 
+/** How old the new items are, by when they were received. */
+export interface Freshness {
+  dated: number;
+  undated: number;
+  oldest?: string | null;
+  median?: string | null;
+  newest?: string | null;
+}
+
 /** What a candidate must show against the deployed version. */
 export interface GatePolicy {
   /** Least gain in accuracy, all items. */
@@ -830,6 +949,38 @@ export interface KeyView {
   /** Absent: it does not expire. */
   expires_at?: string | null;
   revoked_at?: string | null;
+}
+
+/** Items whose target may be wrong, by a cross-validated rank. Nothing is deleted for it. */
+export interface LabelErrors {
+  /** Items that were ranked. */
+  checked: number;
+  /** Items that are suspected. */
+  suspected: number;
+  /** Estimated proportion of wrong targets. */
+  proportion: number;
+  /** Factor of the weight of suspected items. */
+  weight: number;
+  /** The most suspect, worst first. */
+  items: SuspectItem[];
+}
+
+/** Inputs of the validation and test parts that are nearly in another part. */
+export interface LeakageCheck {
+  threshold: number;
+  /** Inputs of the validation and test parts. */
+  compared: number;
+  pairs: number;
+  examples?: LeakedPair[];
+}
+
+/** Two inputs that are alike and stand in different parts. */
+export interface LeakedPair {
+  /** Id of the item of the evaluation's part. */
+  first: string;
+  second: string;
+  /** Jaccard index of character 4-grams. */
+  similarity: number;
 }
 
 /** One metric of one training attempt, by step. */
@@ -1120,6 +1271,15 @@ export interface ParkedView {
   lift?: string;
 }
 
+/** Personal data in the inputs, found by pattern and checksum; names have no pattern. */
+export interface PersonalDataFound {
+  /** Items with any. */
+  items: number;
+  by_kind: Record<string, number>;
+  /** Whether it was replaced by placeholders. */
+  redacted: boolean;
+}
+
 /** How a generator learns from pairs of answers; from ratings it learns by KTO. */
 export type PreferenceLoss = "dpo" | "orpo" | "simpo";
 
@@ -1147,6 +1307,18 @@ export interface ProtectRequest {
   /** False: it is protected no more. */
   protected?: boolean;
   reason: string;
+}
+
+/** A limit of the agent's data policy, and the figure that it applies to. */
+export interface QualityLimit {
+  /** Field of the policy. */
+  name: string;
+  limit: number;
+  /** Absent: it could not be measured. */
+  figure?: number | null;
+  passed: boolean;
+  /** A sentence with the figure. */
+  detail: string;
 }
 
 /** What cleaning did, and what the result looks like. */
@@ -1456,6 +1628,44 @@ export interface StrictCurriculumPolicy {
   staged?: boolean;
 }
 
+/** A data policy without unknown fields. */
+export interface StrictDataPolicy {
+  /** Replace personal data that has a pattern by placeholders; never in labels. */
+  redact_personal_data?: boolean;
+  /** Factor of the training weight of items whose target is suspected to be wrong. */
+  suspect_weight?: number;
+  /** Shorter inputs are left out. */
+  minimum_characters?: number;
+  /** Longer inputs are left out; absent: any length. */
+  maximum_characters?: number | null;
+  /** Scripts that most letters of an input are of, such as LATIN or CYRILLIC; inputs of others are left out. Empty: any. */
+  scripts?: string[];
+  /** Least new items. */
+  minimum_items?: number;
+  /** Least new items of each target. */
+  minimum_target_items?: number;
+  /** Largest proportion of the new items that one target has. */
+  maximum_target_proportion?: number | null;
+  /** Least proportion of word pairs that are distinct. */
+  minimum_distinct_pairs?: number | null;
+  /** Largest proportion of received items without a target, or not readable. */
+  maximum_unusable?: number | null;
+  /** Largest proportion of received items that repeat others. */
+  maximum_duplicates?: number | null;
+  /** Largest proportion that contradicts others. */
+  maximum_conflicts?: number | null;
+  /** Largest estimated proportion of wrong targets. */
+  maximum_label_errors?: number | null;
+  /** Largest proportion of items with personal data left in. */
+  maximum_personal_data?: number | null;
+  /** Most pairs of inputs alike across the parts. */
+  maximum_leaked_pairs?: number | null;
+  /** Largest population stability index of the targets. */
+  maximum_drift?: number | null;
+  /** Largest age of the newest item when the dataset is made [s]. */
+  maximum_age_seconds?: number | null;
+}
+
 /** A fast-path policy without unknown fields. */
 export interface StrictFastPathPolicy {
   enabled?: boolean;
@@ -1674,6 +1884,21 @@ export interface SuiteMisfit {
   ids: string[];
 }
 
+/** An item whose target may be wrong. */
+export interface SuspectItem {
+  id: string;
+  /** train, validation or test. */
+  part: string;
+  /** Its beginning. */
+  input: string;
+  /** Its target. */
+  label: string;
+  /** Target of the inputs that it is most like. */
+  suggested: string;
+  /** Similarity to its own target's items less that to others'. */
+  margin: number;
+}
+
 /** How a synthetic item is made. */
 export type SynthesisMethod = "template" | "mutation" | "llm" | "adversarial";
 
@@ -1703,6 +1928,23 @@ export interface SyntheticView {
   finished_at?: string | null;
 }
 
+/** How the new items are spread over their targets. */
+export interface TargetBalance {
+  targets: number;
+  /** Target with most items. */
+  largest?: string;
+  /** Of all new items. */
+  largest_proportion: number;
+  /** Items of the rarest target. */
+  smallest_items: number;
+  /** Targets with a single item. */
+  seen_once: number;
+  /** Shannon entropy over its largest possible value; 1: all equal. */
+  evenness: number;
+  /** Items of the most frequent targets. */
+  counts: Record<string, number>;
+}
+
 /** A task type of the curriculum, and how many evaluation items ask it. */
 export interface TaskCoverage {
   level: number;
@@ -1714,6 +1956,19 @@ export interface TaskCoverage {
 
 /** What a task asks of an agent. */
 export type TaskType = "simple_tool_usage" | "basic_reasoning" | "single_step_problems" | "multi_step_workflows" | "context_management" | "error_handling" | "complex_reasoning" | "multi_agent_collaboration" | "edge_case_handling" | "novel_scenarios" | "creative_problem_solving" | "autonomous_decision_making";
+
+/** How unlike each other the inputs are. */
+export interface TextDiversity {
+  /** Distinct words over all words. */
+  distinct_1: number;
+  /** Distinct pairs of words over all pairs. */
+  distinct_2: number;
+  mean_words: number;
+  /** Effective number of unlike inputs of a sample. */
+  vendi_score: number;
+  /** Inputs in that sample. */
+  sample: number;
+}
 
 /** What a metric must reach, by its estimate or by all of its 95 % interval. */
 export interface ThresholdRequest {
@@ -2859,5 +3114,26 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: Record<string, string>;
+  };
+  /** The quality report of a dataset version. */
+  'GET /v1/agents/{agent_id}/datasets/{dataset_version}/quality': {
+    path: { agent_id: string; dataset_version: number };
+    query: {};
+    body: undefined;
+    answer: DatasetQuality;
+  };
+  /** The same report as one page, without any external request. */
+  'GET /v1/agents/{agent_id}/datasets/{dataset_version}/quality.html': {
+    path: { agent_id: string; dataset_version: number };
+    query: {};
+    body: undefined;
+    answer: string;
+  };
+  /** What changed since an earlier version: items added, removed, relabelled and moved. */
+  'GET /v1/agents/{agent_id}/datasets/{dataset_version}/changes': {
+    path: { agent_id: string; dataset_version: number };
+    query: { since: number };
+    body: undefined;
+    answer: DatasetChangesView;
   };
 }

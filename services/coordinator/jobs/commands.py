@@ -81,6 +81,7 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
         trust=agent.profile.trust,
+        data=agent.profile.data,
         method=job.method,
         seed=job.config.effective_seed,
         withdrawal=job.is_withdrawal,

@@ -6,8 +6,9 @@ What is one with a question of the evaluation suite, near enough and with its an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
 from services.data_prep.domain import (
@@ -18,10 +19,21 @@ from services.data_prep.domain import (
     merge_items,
 )
 
+GROUP_THRESHOLD: Final = 0.8
+"""Jaccard index of 4-grams from which inputs stay in one part of a dataset."""
+EXACT_GROUPS: Final = 200_000
+FAILED_COMPARISONS: Final = 512
+"""Of one input, eight times as many as where duplicates are merged: a repetition that is missed is
+trained on twice, a pair in two parts is a leak."""
+
 
 @dataclass(frozen=True, slots=True)
 class MergedItems:
-    """What is left, and the cluster of every key: items of one cluster must not be parted."""
+    """What is left, and the cluster of every key: items of one cluster must not be parted.
+
+    Such clusters are wider than what is merged: parts of a dataset should not share what is alike,
+    though it is no repetition.
+    """
 
     new: list[Item]
     replayed: list[Item]
@@ -65,7 +77,29 @@ def merge_near_duplicates(
         place = (root, item.target)
         if place not in new_by_cluster and place not in asked_by_suite:
             replayed_by_cluster.setdefault(place, item)
-    cluster_of = dict(zip(keys, roots, strict=False))
-    return MergedItems(
-        list(new_by_cluster.values()), list(replayed_by_cluster.values()), cluster_of
+    left = list(new_by_cluster.values())
+    repeated = list(replayed_by_cluster.values())
+    return MergedItems(left, repeated, _group([*left, *repeated], policy))
+
+
+def _group(items: Sequence[Item], policy: PreparationPolicy) -> dict[str, int]:
+    """The cluster of every key, for splits."""
+    keys = [item.key for item in items]
+    threshold = min(GROUP_THRESHOLD, policy.near_duplicate_threshold)
+    # Found exactly: MinHash would miss some pairs, and one of them in two parts is a leak.
+    roots = cluster_near_duplicates(keys, threshold, EXACT_GROUPS, most_failed=FAILED_COMPARISONS)
+    return dict(zip(keys, roots, strict=True))
+
+
+def keep_apart(
+    items: Sequence[Item], asked: Collection[str], policy: PreparationPolicy
+) -> tuple[Item, ...]:
+    """Those whose input no question of the evaluation equals, nearly or word for word."""
+    if not items or not asked:  # most windows: nothing to compare a whole suite with
+        return tuple(items)
+    texts = [*(item.key for item in items), *asked]
+    roots = cluster_near_duplicates(
+        texts, policy.near_duplicate_threshold, policy.exact_comparison_limit
     )
+    taken = set(roots[len(items) :])
+    return tuple(i for i, root in zip(items, roots, strict=False) if root not in taken)

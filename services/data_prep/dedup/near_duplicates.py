@@ -23,7 +23,13 @@ MAXIMUM_FAILED_COMPARISONS: Final = 64
 inputs made to be nearly alike would cost time that grows with the square of their number."""
 
 
-def cluster_near_duplicates(texts: Sequence[str], threshold: float, exact_limit: int) -> list[int]:
+def cluster_near_duplicates(
+    texts: Sequence[str],
+    threshold: float,
+    exact_limit: int,
+    *,
+    most_failed: int = MAXIMUM_FAILED_COMPARISONS,
+) -> list[int]:
     """For every text the position of the first text of its cluster.
 
     Equal texts are in one cluster, however long they are. Two others are near duplicates when the
@@ -37,7 +43,7 @@ def cluster_near_duplicates(texts: Sequence[str], threshold: float, exact_limit:
     distinct, places = list(first), list(first.values())
     join = _join_every_pair if len(distinct) <= exact_limit else _join_most_pairs
     roots = list(range(len(distinct)))
-    join([shingles(text) for text in distinct], threshold, roots)
+    join([shingles(text) for text in distinct], threshold, roots, most_failed)
     root_of = {text: places[_root(roots, n)] for n, text in enumerate(distinct)}
     return [root_of[text] for text in texts]
 
@@ -66,17 +72,22 @@ def _is_similar(first: set[str], second: set[str], threshold: float) -> bool:
     return shared >= threshold * (small + large - shared) - TOLERANCE
 
 
-def _join_every_pair(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
+def _join_every_pair(
+    sets: Sequence[set[str]], threshold: float, roots: list[int], most_failed: int
+) -> None:
     """Join similar pairs, found among those that share one of their rarest n-grams."""
     frequency = Counter(gram for grams in sets for gram in grams)
     index: PrefixIndex[str] = PrefixIndex(threshold)
     for position, grams in enumerate(sets):
         rarest_first = sorted(grams, key=lambda gram: (frequency[gram], gram))
-        _join(position, index.candidates(rarest_first), sets, threshold, roots)
+        near = index.candidates(rarest_first)
+        _join(position, near, sets, threshold, roots, most_failed)
         index.add(rarest_first)
 
 
-def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
+def _join_most_pairs(
+    sets: Sequence[set[str]], threshold: float, roots: list[int], most_failed: int
+) -> None:
     """Join similar pairs, found among those whose MinHash signatures collide in a band."""
     # Half a second and 56 MB, which only a large dataset is worth.
     from datasketch import MinHash, MinHashLSH
@@ -87,7 +98,7 @@ def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int
     signatures = MinHash.generator(encoded, num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
     for position, signature in enumerate(signatures):
         near = sorted(index.query(signature))
-        _join(position, near, sets, threshold, roots)
+        _join(position, near, sets, threshold, roots, most_failed)
         # So many stand for the others that are like them.
         if len(near) < MAXIMUM_FAILED_COMPARISONS:
             index.insert(position, signature)
@@ -99,11 +110,12 @@ def _join(
     sets: Sequence[set[str]],
     threshold: float,
     roots: list[int],
+    most_failed: int,
 ) -> None:
     """Join a text with those candidates that it is like; what is joined is not compared again."""
     unlike: set[int] = set()
     own = _root(roots, position)
-    for other in islice(near, MAXIMUM_CANDIDATES):
+    for other in islice(near, MAXIMUM_CANDIDATES * most_failed // MAXIMUM_FAILED_COMPARISONS):
         if other in unlike or (root := _root(roots, other)) == own:
             continue
         if _is_similar(sets[position], sets[other], threshold):
@@ -112,7 +124,7 @@ def _join(
             roots[high] = own = low
             continue
         unlike.add(other)
-        if len(unlike) == MAXIMUM_FAILED_COMPARISONS:
+        if len(unlike) == most_failed:
             return
 
 

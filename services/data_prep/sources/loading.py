@@ -59,12 +59,13 @@ def read_targets(command: PrepareDataset, catalogue: Path | None) -> Targets:
     return Targets()
 
 
-def read_held_out(suite: Path | None) -> HeldOut:
-    """The questions that no training may see."""
+def read_held_out(suite: Path | None, *, redacted: bool = False) -> HeldOut:
+    """The questions that no training may see; `redacted` as the items that they are compared
+    with."""
     if suite is None:
         return {}
     with _find_file(suite, SUITE_FILES).open("rb") as lines:
-        return collect_held_out(read_suite(lines))
+        return collect_held_out(read_suite(lines), redacted=redacted)
 
 
 def _parse_catalogue(path: Path) -> list[SelectorTarget]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_STYLE: Final = (_TEMPLATES / "run_report.css").read_text()
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+STYLE: Final = (_TEMPLATES / "run_report.css").read_text()
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 )
@@ -131,7 +131,7 @@ def _template() -> Template:
         "seconds": _seconds,
         "milliseconds": _milliseconds,
     }
-    environment.globals["style"] = Markup(_STYLE)
+    environment.globals["style"] = Markup(STYLE)
     return environment.get_template("run_report.html")
 
 

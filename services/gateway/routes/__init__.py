@@ -27,6 +27,7 @@ from services.gateway.routes import (
     telemetry,
     webhooks,
 )
+from services.gateway.routes.dataset_versions import router as dataset_versions
 from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.routes.review_queue import router as review_queue
 
@@ -47,6 +48,7 @@ RESOURCES = (
     telemetry,
     webhooks,
     review_queue,
+    dataset_versions,
 )
 
 

@@ -24,6 +24,7 @@ from services.gateway.auth.agent_binding import BoundKeys, require_binding
 from services.gateway.auth.authenticator import ApiKeyAuthenticator, require_scope
 from services.gateway.auth.credentials import Caller, Scope, bearer_key
 from services.gateway.auth.sessions import Sessions
+from services.gateway.dataset_versions.service import DatasetVersions
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
@@ -93,6 +94,7 @@ class GatewayApi:
     models: ModelQueries
     model_commands: ModelCommands
     reports: RunReports
+    dataset_versions: DatasetVersions
     reviews: Reviews
     sessions: Sessions
     webhooks: Webhooks

@@ -149,6 +149,10 @@ INSERT INTO prepared_datasets
 VALUES (:dataset_id, :tenant_id, :agent_id, :job_id, :dataset_version, :body, :prepared_at)
 ON CONFLICT (dataset_id) DO NOTHING;
 
+-- name: find_dataset_version(tenant_id, agent_id, dataset_version)^
+SELECT body, prepared_at FROM prepared_datasets
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND dataset_version = :dataset_version;
+
 -- name: prepared_datasets(tenant_id, limit, agents, offset)
 SELECT body, prepared_at FROM prepared_datasets
 WHERE tenant_id = :tenant_id

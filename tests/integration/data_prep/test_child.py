@@ -1,17 +1,20 @@
 """Preparation in a real child process."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archon_contracts.formats import QUALITY_FILE, DatasetQuality
 from archon_contracts.identifiers import new_id
 from services.data_prep.child import ENTRY, FORK_SERVER_MODULES, PreparationSpec, parse_result
 from services.data_prep.domain import PreparationPolicy, PreparedSummary, SamplingSeeds
 from services.data_prep.errors import PreparationTimedOut
 from services.data_prep.sources.loading import SourceFolders
 from services.data_prep.worker import PrepareWorker
+from shared.clock import SystemClock
 from shared.postgres.database import Database
 from shared.telemetry.store import TelemetryStore
 from shared.work.child_pool import ChildPool
@@ -39,6 +42,7 @@ def preparation(folder: Path, *inputs: str) -> PreparationSpec:
         seeds=SamplingSeeds(job=1, agent=2),
         erased_feedback_ids=frozenset({"question-0"}),
         policy=PreparationPolicy(),
+        now=datetime.now(UTC),
         output_dir=output,
     )
 
@@ -59,6 +63,8 @@ async def test_a_child_writes_the_files_and_returns_the_counts(
     assert len(result.learned) == result.counts["train"]
     lines = (spec.output_dir / "train.jsonl").read_bytes().splitlines()
     assert len(lines) == result.counts["train"]
+    report = DatasetQuality.model_validate_json((spec.output_dir / QUALITY_FILE).read_bytes())
+    assert (report.items, report.leakage.pairs) == (result.counts, 0)
 
 
 async def test_a_long_run_of_combining_marks_does_not_delay_a_preparation(
@@ -80,6 +86,7 @@ async def test_a_child_is_ended_at_the_deadline(pool: ChildPool, tmp_path: Path)
         artifacts=None,
         children=pool,
         policy=PreparationPolicy(),
+        clock=SystemClock(),
         deadline_seconds=0.001,
     )
 

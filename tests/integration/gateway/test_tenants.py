@@ -53,6 +53,9 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}/models/{version}", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report.html", None),
+    ("GET", "/v1/agents/{agent}/datasets/{dataset_version}/quality", None),
+    ("GET", "/v1/agents/{agent}/datasets/{dataset_version}/quality.html", None),
+    ("GET", "/v1/agents/{agent}/datasets/{dataset_version}/changes?since={dataset_version}", None),
     ("POST", "/v1/agents/{agent}/models/{version}/deploy", {"reason": "mine now"}),
     ("GET", "/v1/agents/{agent}/models/{version}/lineage", None),
     ("GET", "/v1/agents/{agent}/models/{version}/compare/{version}", None),
@@ -241,7 +244,8 @@ async def test_every_route_is_tried(street: TenantPair) -> None:
 
 def shape(path: str) -> str:
     """The path whatever its variables are called."""
-    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
+    plain = path.partition("?")[0]
+    return "/".join("{}" if part.startswith("{") else part for part in plain.split("/"))
 
 
 async def test_two_tenants_may_use_the_same_name(street: TenantPair) -> None:

@@ -66,6 +66,7 @@ class RunningDataPrep:
                 telemetry=shared.telemetry,
             ),
             policy=policy,
+            clock=shared.clock,
             deadline_seconds=deadline_seconds,
         )
         self.worker = shared.worker({PREPARE: preparing})

@@ -27,6 +27,17 @@ from archon_contracts.events import (
     RetrainTriggered,
     TrainingStarted,
 )
+from archon_contracts.formats import (
+    QUALITY_FILE,
+    DatasetQuality,
+    Freshness,
+    LeakageCheck,
+    PersonalDataFound,
+    Split,
+    SuiteItem,
+    split_file,
+    to_jsonl,
+)
 from archon_contracts.identifiers import new_id
 from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.values import (
@@ -60,6 +71,7 @@ class Names:
     dataset: str = f"{MARK}-set"
     held_out: str = f"{MARK}-held-out"
     version: str = "7.7.7"
+    dataset_version: int = 717171
     job: UUID = field(default_factory=new_id)
     experiment: UUID = field(default_factory=new_id)
     request: UUID = field(default_factory=new_id)
@@ -118,7 +130,7 @@ def loss_at(job: UUID, agent: str, step: int, value: float, *, tenant_id: str) -
     )
 
 
-def belongings(names: Names) -> list[Contract]:
+def belongings(names: Names, dataset: ArtifactRef) -> list[Contract]:
     """Events of everything that beta has."""
     who: dict[str, Any] = {"tenant_id": BETA, "agent_id": names.agent}
     job = {**who, "job_id": names.job}
@@ -140,8 +152,8 @@ def belongings(names: Names) -> list[Contract]:
         DatasetPrepared(
             **job,
             dataset_id=new_id(),
-            dataset_version=1,
-            artifact=WEIGHTS,
+            dataset_version=names.dataset_version,
+            artifact=dataset,
             items={"train": 1, "validation": 1, "test": 1},
             quality=QualityReport(received=3, kept=3),
         ),
@@ -176,6 +188,23 @@ def belongings(names: Names) -> list[Contract]:
     ]
 
 
+def dataset_files(names: Names) -> dict[str, bytes]:
+    """The files of beta's dataset that the gateway reads."""
+    quality = DatasetQuality(
+        agent_id=names.agent,
+        kind=AgentKind.SELECTOR,
+        items={"train": 1},
+        counts=QualityReport(received=3, kept=3),
+        personal_data=PersonalDataFound(items=0, by_kind={}, redacted=False),
+        leakage=LeakageCheck(threshold=0.8, compared=2, pairs=0),
+        freshness=Freshness(dated=0, undated=3),
+    )
+    line = to_jsonl([SuiteItem(id="1", input=f"{MARK} question", target="t")])
+    return {QUALITY_FILE: quality.model_dump_json().encode()} | {
+        split_file(part): line for part in Split
+    }
+
+
 def spans(trace_id: str, name: str) -> dict[str, Any]:
     """A request that brings one span."""
     request = ExportTraceServiceRequest()
@@ -201,7 +230,9 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
     asked = await beta.post("/v1/functions/generateSyntheticTrainingData", json=request_body)
     names = Names(job=names.job, request=UUID(asked.json()["requestId"]))
     assert (await beta.post("/v1/traces", **spans(TRACE, f"{MARK} span"))).status_code == 200
-    await gateway.publish(*belongings(names))
+    artifacts = gateway.application.service_context.artifacts
+    dataset = await artifacts.publish_files(dataset_files(names))
+    await gateway.publish(*belongings(names, dataset))
 
     async def there() -> None:
         job = (await beta.get(f"/v1/jobs/{names.job}")).json()
@@ -214,6 +245,8 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
         assert assigned.status_code == 200
         experiment = (await beta.get(f"/v1/experiments/{names.experiment}")).json()
         assert experiment.get("state") == "promoted"
+        quality = f"/v1/agents/{names.agent}/datasets/{names.dataset_version}/quality"
+        assert (await beta.get(quality)).status_code == 200
 
     await eventually(there, timeout=20)
     asking = {"agentId": names.agent, "suites": [names.held_out]}

@@ -45,7 +45,13 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "curriculum": (("a",), {}),
         "list": ((), {}),
     },
-    "datasets": {"upload": (("d", [{"input": "q"}]), {}), "get": (("d",), {}), "list": ((), {})},
+    "datasets": {
+        "upload": (("d", [{"input": "q"}]), {}),
+        "get": (("d",), {}),
+        "list": ((), {}),
+        "quality": (("a", 2), {}),
+        "changes": (("a", 2), {"since": 1}),
+    },
     "jobs": {
         "start": (("a",), {"method": "supervised"}),
         "get": ((ID,), {}),
@@ -112,6 +118,7 @@ UNTYPED = {
     "POST /v1/traces": "an OpenTelemetry exporter sends spans",
     "GET /v1/jobs/{job_id}/report.html": "a page for a browser",
     "GET /v1/agents/{agent_id}/models/{version}/report.html": "a page for a browser",
+    "GET /v1/agents/{agent_id}/datasets/{dataset_version}/quality.html": "a page for a browser",
     "GET /v1/events": "a stream, tested against a served gateway",
 }
 EACH_CALL = [(group, method) for group, methods in CALLS.items() for method in methods]

@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.synthetic_generator.quality.privacy import (
-    Detection,
-    detect_personal_data,
-    is_iban,
-    is_luhn_valid,
-    redact,
-)
+from services.synthetic_generator.quality.privacy import redact
+from shared.personal_data import Detection, detect_personal_data, is_iban, is_luhn_valid
 from tests.support.data.real_data import real_data
 
 KINDS = {

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from archon_contracts.client.sdk.answers.base import ApiAnswer
+from archon_contracts.client.sdk.answers.data_policies import CurriculumPolicyInfo, DataPolicyInfo
 
 
 class ArtifactRefInfo(ApiAnswer):
@@ -158,26 +159,6 @@ class TrustPolicyInfo(ApiAnswer):
         default=None,
         description="Weight of an implicit signal, and of an answer that was shown and not used, "
         "beside a stated correction; 0: they are not learnt from.",
-    )
-
-
-class SkillDefinitionInfo(ApiAnswer):
-    """A skill of one agent, beside the task types that every agent has."""
-
-    name: str = Field(description="As items state it in `skill`.")
-    task_type: str = Field(description="What kind of task it is; its level follows from it.")
-
-
-class CurriculumPolicyInfo(ApiAnswer):
-    """How the curriculum sorts the items of a training."""
-
-    skills: list[SkillDefinitionInfo] | None = Field(
-        default=None, description="Skills of this agent, each with its task type."
-    )
-    staged: bool | None = Field(
-        default=None,
-        description="Train in stages, easiest items first. Off: every stage of a run sees all "
-        "items, because difficulty goes with the target and early stages lose whole classes.",
     )
 
 
@@ -391,6 +372,7 @@ class AgentProfileInfo(ApiAnswer):
     trigger: TriggerPolicyInfo | None = None
     gate: GatePolicyInfo | None = None
     trust: TrustPolicyInfo | None = None
+    data: DataPolicyInfo | None = None
     curriculum: CurriculumPolicyInfo | None = None
     fast_path: FastPathPolicyInfo | None = None
     training: TrainingConfigInfo | None = None

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from archon_contracts.client.sdk.answers.agents import EstimateInfo
 from archon_contracts.client.sdk.answers.base import ApiAnswer
+from archon_contracts.client.sdk.answers.datasets import QualityReportInfo
 
 
 class TopicChangeInfo(ApiAnswer):
@@ -135,23 +136,6 @@ class LearningReportInfo(ApiAnswer):
     right_gained: int | None = Field(
         default=None, description="Right answers more than the version before; negative: fewer."
     )
-
-
-class QualityReportInfo(ApiAnswer):
-    """What cleaning did, and what the result looks like."""
-
-    received: int = Field(description="Items in all sources.")
-    unusable: int | None = Field(default=None, description="Left out: no target, or not readable.")
-    duplicates: int | None = Field(default=None, description="Left out: same or near-same input.")
-    conflicting: int | None = Field(default=None, description="Left out: same input, other target.")
-    held_out: int | None = Field(default=None, description="Left out: in the evaluation suite.")
-    quarantined: int | None = Field(
-        default=None, description="Left out: not trusted; see quarantined.jsonl."
-    )
-    quarantined_by_reason: dict[str, int] | None = None
-    kept: int
-    by_source: dict[str, int] | None = None
-    targets: int | None = Field(default=None, description="Distinct targets.")
 
 
 class RunReportInfo(ApiAnswer):

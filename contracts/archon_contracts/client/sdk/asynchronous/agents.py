@@ -7,13 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from archon_contracts.client.sdk.answers.agents import AgentInfo, CurriculumInfo
-from archon_contracts.client.sdk.answers.datasets import DatasetInfo
+from archon_contracts.client.sdk.answers.datasets import (
+    DatasetChangesInfo,
+    DatasetInfo,
+    DatasetQualityInfo,
+)
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
 from archon_contracts.client.sdk.calls import api_path, read_call, write_call
 from archon_contracts.rules.rollout_policy import RolloutPolicy
 from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,
+    DataPolicy,
     FastPathPolicy,
     GatePolicy,
     LearningPolicy,
@@ -42,6 +47,7 @@ class AsyncAgentsApi:
         trigger: TriggerPolicy | Mapping[str, Any] | None = None,
         gate: GatePolicy | Mapping[str, Any] | None = None,
         trust: TrustPolicy | Mapping[str, Any] | None = None,
+        data: DataPolicy | Mapping[str, Any] | None = None,
         curriculum: CurriculumPolicy | Mapping[str, Any] | None = None,
         fast_path: FastPathPolicy | Mapping[str, Any] | None = None,
         training: TrainingConfig | Mapping[str, Any] | None = None,
@@ -101,3 +107,19 @@ class AsyncDatasetsApi:
     async def list(self, *, limit: int | None = 100) -> List[DatasetInfo]:
         """Uploaded datasets; `limit=None`: all of them."""
         return await self._transport.items(api_path("datasets"), DatasetInfo, limit=limit)
+
+    async def quality(self, agent_id: str, dataset_version: int) -> DatasetQualityInfo:
+        """The quality report of a dataset version that was prepared for an agent.
+
+        Raises:
+            GatewayRefusedError: there is no such version, or it has no report (404).
+        """
+        call = read_call(api_path("agents", agent_id, "datasets", dataset_version, "quality"))
+        return await self._transport.send(call, DatasetQualityInfo)
+
+    async def changes(
+        self, agent_id: str, dataset_version: int, *, since: int
+    ) -> DatasetChangesInfo:
+        """What a dataset version holds that an earlier one did not, and the other way round."""
+        path = api_path("agents", agent_id, "datasets", dataset_version, "changes")
+        return await self._transport.send(read_call(path, {"since": since}), DatasetChangesInfo)
