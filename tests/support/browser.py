@@ -101,6 +101,19 @@ class BrowserPage:
         async with asyncio.timeout(ANSWER_SECONDS):
             await self._loaded.wait()
 
+    async def press(self, key: str) -> None:
+        """Press a key that makes the browser leave the page, and wait for the next one."""
+        self._loaded.clear()
+        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self._loaded.wait()
+
+    async def text(self) -> str:
+        """What the page shows, as text."""
+        shown: str = await self.run("document.body.innerText")
+        return shown
+
     async def view(self, width: int, scheme: str) -> None:
         """Be so wide [px], in a light or dark scheme."""
         await self.call(

@@ -29,7 +29,9 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.identifiers import new_id
+from archon_contracts.topics import JOBS
 from archon_contracts.values import AgentProfile, ArtifactRef, Estimate, ModelRef, TrainingMethod
+from services.gateway.dead_letters.letters import StoredDeadLetter
 from tests.support.eventually import eventually
 from tests.support.gateway.dashboard_files import TOPICS, dataset_files, evaluation_files
 from tests.support.gateway.experiments import events_of_experiment
@@ -83,8 +85,13 @@ async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN
     return job_id
 
 
-async def store_first_version(gateway: ServedGateway, agent_id: str) -> tuple[UUID, UUID]:
-    """Let the gateway read an earlier training of a known agent; returns its job and dataset."""
+async def store_first_version(
+    gateway: ServedGateway, agent_id: str, *, deployed: bool = False
+) -> tuple[UUID, UUID]:
+    """Let the gateway read an earlier training of a known agent; returns its job and dataset.
+
+    `deployed` is for an agent without any other version yet.
+    """
     job_id, dataset_id = new_id(), new_id()
     began = datetime.now(UTC) - timedelta(hours=2)
     job: dict[str, Any] = {"agent_id": agent_id, "job_id": job_id}
@@ -118,10 +125,22 @@ async def store_first_version(gateway: ServedGateway, agent_id: str) -> tuple[UU
             metrics={"accuracy": _estimate(0.75)},
         ),
     )
+    if deployed:
+        await gateway.publish(
+            ModelDeployed(
+                **job,
+                revision=1,
+                actor="gate",
+                model=ModelRef(version="1.0.0", artifact=WEIGHTS),
+                reason="nothing was deployed before",
+                deployed_at=began + timedelta(seconds=80),
+            )
+        )
 
     async def is_shown() -> None:
         model = await gateway.get(f"/v1/agents/{agent_id}/models/1.0.0")
         assert model["evaluation"] is not None
+        assert not deployed or model["status"] == "deployed"
         assert (await gateway.get(f"/v1/jobs/{job_id}"))["dataset"] is not None
         assert (await gateway.get(f"/v1/jobs/{job_id}/series"))["items"] is not None
 
@@ -269,6 +288,28 @@ def _counts(at: datetime) -> FeedbackCounts:
 
 def _estimate(value: float) -> Estimate:
     return Estimate(value=value, low=value - 0.03, high=value + 0.03, n=600)
+
+
+def letter_of(number: int, body: bytes) -> StoredDeadLetter:
+    """A record of the jobs' topic that the gateway could not handle."""
+    now = datetime.now(UTC)
+    return StoredDeadLetter(
+        id=f"gateway:0:{number}",
+        service="gateway",
+        reason=HOSTILE,
+        error_type="MalformedBody",
+        attempts=3,
+        topic=JOBS.name,
+        partition=0,
+        record_offset=number,
+        key=b"\xffkey",
+        headers=((HOSTILE, b"\xfe"),),
+        null_headers=(),
+        body=body,
+        size_bytes=len(body),
+        first_at=now,
+        last_at=now,
+    )
 
 
 class PageReader(HTMLParser):

@@ -17,6 +17,7 @@ from services.gateway.dashboard.matrices import draw_heat_map
 from services.gateway.dashboard.pages import respond
 from services.gateway.dashboard.views.data import read_scores
 from services.gateway.http.pages import PAGE, PageRequest
+from services.gateway.models.rules import find_rollback_obstacle
 from services.gateway.models.search import parse_conditions
 from services.gateway.requests import DeployRequest, RollBackRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi, Version
@@ -66,6 +67,9 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             agent=agent,
             page=page.build(deployments),
             models=models,
+            # Of more versions than are shown, one that was deployed before may be among the others.
+            can_roll_back=len(models) == VERSIONS_SHOWN
+            or find_rollback_obstacle(models, agent_id, None) is None,
             windows=windows,
             jobs=jobs,
             heat_map=draw_heat_map([(each.version, read_scores(each)) for each in models[::-1]]),

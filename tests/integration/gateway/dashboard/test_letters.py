@@ -1,17 +1,15 @@
 """Dead letters: listed, shown with whatever bytes they hold, and replayed once per form."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 import pytest_asyncio
 
 from archon_contracts.topics import JOBS
-from services.gateway.dead_letters.letters import StoredDeadLetter
 from services.gateway.dead_letters.store import DeadLetterStore
 from tests.support.eventually import eventually
-from tests.support.gateway.dashboard import HOSTILE, PageReader, browser_of, sign_in
+from tests.support.gateway.dashboard import HOSTILE, PageReader, browser_of, letter_of, sign_in
 from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,28 +27,6 @@ async def browser(gateway: ServedGateway) -> AsyncIterator[httpx.AsyncClient]:
     async with browser_of(gateway) as client:
         await sign_in(client)
         yield client
-
-
-def letter_of(number: int, body: bytes) -> StoredDeadLetter:
-    """A record of the jobs' topic that the gateway could not handle."""
-    now = datetime.now(UTC)
-    return StoredDeadLetter(
-        id=f"gateway:0:{number}",
-        service="gateway",
-        reason=HOSTILE,
-        error_type="MalformedBody",
-        attempts=3,
-        topic=JOBS.name,
-        partition=0,
-        record_offset=number,
-        key=b"\xffkey",
-        headers=((HOSTILE, b"\xfe"),),
-        null_headers=(),
-        body=body,
-        size_bytes=len(body),
-        first_at=now,
-        last_at=now,
-    )
 
 
 async def test_dead_letters_are_listed_and_lead_to_their_bytes(browser: httpx.AsyncClient) -> None:
