@@ -830,10 +830,6 @@ export interface GenerateResponse {
   result: string;
 }
 
-export interface HTTPValidationError {
-  detail?: ValidationError[];
-}
-
 /** A model that is in the artifact store and was trained elsewhere, or exported before. */
 export interface ImportRequest {
   artifact: ArtifactRef;
@@ -2264,14 +2260,6 @@ export interface ValidationCheck {
   name: string;
   passed: boolean;
   detail: string;
-}
-
-export interface ValidationError {
-  loc: (string | number)[];
-  msg: string;
-  type: string;
-  input?: unknown;
-  ctx?: Record<string, unknown>;
 }
 
 /** How a training validates itself. `frequency` is per epoch in every recipe. */

@@ -66,6 +66,40 @@ TOO_MANY_REQUESTS: Final[dict[str, Any]] = {
     },
 }
 """The answer 429 in the OpenAPI document."""
+REFUSED: Final[dict[str, Any]] = {
+    "description": "Refused, as RFC 9457 says it: 400 not readable, 401 no key, 403 the key lacks "
+    "a scope or is bound to other agents, 404 not there, 409 not as things are, 413 too large, "
+    "422 a field breaks a rule (`errors` names it), 503 try again later.",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "errors"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "errors": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["field", "rule", "message"],
+                            "properties": {
+                                "field": {"type": "string"},
+                                "rule": {"type": "string"},
+                                "message": {"type": "string"},
+                            },
+                        },
+                    },
+                    "trace_id": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+"""Every other refusal in the OpenAPI document."""
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {429: TOO_MANY_REQUESTS, "default": REFUSED}
 STATUS: Final[dict[type[ArchonError], HTTPStatus]] = {
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,

@@ -67,9 +67,7 @@ def build_http(api: GatewayApi) -> FastAPI:
     )
     problems.install_handlers(app)
     for resource in RESOURCES:
-        app.include_router(
-            resource.build_router(api), prefix="/v1", responses={429: problems.TOO_MANY_REQUESTS}
-        )
+        app.include_router(resource.build_router(api), prefix="/v1", responses=problems.RESPONSES)
     app.add_middleware(
         BodyGate,
         admission=api.admission,
