@@ -26,9 +26,10 @@ from deploy.cli.first_steps.examples_table import (
     split,
     to_items,
 )
+from deploy.cli.first_steps.open_page import open_signed_in
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, estimate, print_json, shown
-from deploy.cli.target import ApiTarget, find_api
+from deploy.cli.target import ApiTarget, connect, find_api
 
 EXAMPLES = examples(
     "archon quickstart tickets.csv",
@@ -65,6 +66,9 @@ def quickstart(
     fine_tune: Annotated[
         bool, typer.Option(help="Fine-tune the encoder where that may help: minutes, not seconds.")
     ] = False,
+    open_dashboard: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the agent's page in your browser.")
+    ] = True,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
@@ -95,8 +99,12 @@ def quickstart(
     facts = _facts(plan, job, target, time.monotonic() - began)
     if as_json:
         print_json(facts)
-    else:
-        _print(plan, facts, target)
+        return
+    _print(plan, facts, target)
+    # Not from a script: nobody is there to look, and the link would be a session for nobody.
+    if open_dashboard and console.is_terminal:
+        with connect(url, api_key) as gateway:
+            open_signed_in(gateway, f"/agents/{plan.agent}")
 
 
 def _run(archon: Archon, plan: QuickstartPlan, *, quiet: bool) -> JobInfo:

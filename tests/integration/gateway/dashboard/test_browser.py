@@ -53,6 +53,7 @@ PAGES = {
     "compare": "/compare?agent_id=helpdesk&version=1.1.0&version=1.0.0",
     "answers": "/jobs/{job}/answers",
     "prepared": "/data/prepared/{dataset}?against={first}",
+    "feedback": "/agents/helpdesk/feedback",
     "policies": "/agents/helpdesk/policies/trigger",
     "train": "/agents/helpdesk/train",
     "generate": "/agents/helpdesk/generate",
