@@ -11,7 +11,7 @@ import orjson
 
 from archon_contracts.formats import predictions_file
 from archon_contracts.values import ArtifactRef
-from services.gateway.dashboard.matrices import ConfusionDrawing, draw_confusion
+from services.gateway.dashboard.figures.matrices import ConfusionDrawing, draw_confusion
 from shared.artifacts.store import ArtifactStore
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 

@@ -177,7 +177,10 @@ def events_of_retrain(
         TrainingStarted(**job, attempt=1, worker_id="w", total_steps=STEPS, first_step_at=began),
         MetricsRecorded(**job, attempt=1, points=_points(text, began)),
         FeedbackCounted(
-            agent_id=agent_id, counts=(_counts(began),), unused=82, unused_at=datetime.now(UTC)
+            agent_id=agent_id,
+            counts=(*_earlier_counts(began), _counts(began)),
+            unused=82,
+            unused_at=datetime.now(UTC),
         ),
         _dataset_prepared(job, name, files[0]),
         _evaluation_completed(job, name, text, files[1]),
@@ -284,6 +287,17 @@ def _points(text: str, at: datetime, scale: float = 1.0) -> tuple[MetricPoint, .
 def _counts(at: datetime) -> FeedbackCounts:
     hour = at.replace(minute=0, second=0, microsecond=0)
     return FeedbackCounts(hour=hour, feedback=602, corrected=341, rated=120, rating_sum=492.0)
+
+
+def _earlier_counts(at: datetime) -> list[FeedbackCounts]:
+    """Interactions of the two weeks before: they are no feedback, and some of them failed."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return [
+        FeedbackCounts(
+            hour=hour - timedelta(days=day), interactions=200 + 9 * day % 40, failed=3 + day % 4
+        )
+        for day in range(1, 14)
+    ]
 
 
 def _estimate(value: float) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -12,8 +13,9 @@ from archon_contracts.base import Identifier
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.dashboard.figures.matrices import draw_heat_map
+from services.gateway.dashboard.figures.trends import DAYS, draw_trends
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
-from services.gateway.dashboard.matrices import draw_heat_map
 from services.gateway.dashboard.pages import respond
 from services.gateway.dashboard.views.data import read_scores
 from services.gateway.http.pages import PAGE, PageRequest
@@ -57,6 +59,9 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             windows = await api.queries.store.prepared_datasets(
                 tx, tenant, only=[agent_id], limit=WINDOWS_SHOWN
             )
+            hours = await api.queries.store.feedback_hours(
+                tx, tenant, agent_id, api.clock.now() - timedelta(days=DAYS)
+            )
             jobs = await api.queries.store.jobs(
                 tx, tenant, agent_id=agent_id, only=None, state=None, limit=WINDOWS_SHOWN
             )
@@ -72,6 +77,7 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             or find_rollback_obstacle(models, agent_id, None) is None,
             windows=windows,
             jobs=jobs,
+            trends=draw_trends(hours, api.clock.now().date()),
             heat_map=draw_heat_map([(each.version, read_scores(each)) for each in models[::-1]]),
             now=api.clock.now(),
         )

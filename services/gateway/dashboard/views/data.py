@@ -13,7 +13,7 @@ from starlette.responses import Response
 from archon_contracts.base import Name
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.dashboard.drawings import draw_overlay
+from services.gateway.dashboard.figures.drawings import draw_overlay
 from services.gateway.dashboard.pages import respond
 from services.gateway.errors import NotFound
 from services.gateway.http.pages import PAGE, PageRequest

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from archon_contracts.base import Name
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.dashboard.figures.sequences import draw_difference, draw_harm
 from services.gateway.dashboard.pages import respond
-from services.gateway.dashboard.sequences import draw_difference, draw_harm
 from services.gateway.http.pages import PAGE, PageRequest
 from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.views.experiments import ExperimentProgress

@@ -17,7 +17,7 @@ from archon_contracts.identifiers import new_id
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.answers import read_answers
-from services.gateway.dashboard.drawings import draw_charts, draw_waterfall
+from services.gateway.dashboard.figures.drawings import draw_charts, draw_waterfall
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
 from services.gateway.dashboard.pages import respond
 from services.gateway.domain import JobView

@@ -1,9 +1,13 @@
 """Every page of the dashboard: what it shows, what it loads, and that text stays text."""
 
+import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -20,11 +24,14 @@ from tests.support.gateway.dashboard import (
 )
 from tests.support.gateway.gateway import ServedGateway
 from tests.support.gateway.two_tenants import spans
+from tests.support.sources import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AGENT, HOSTILE_AGENT = "helpdesk", "hostile"
 MAX_PAGE_BYTES = 300_000
+MAX_QUERIES = 12
+QUERIES = ROOT / "var" / "screens" / "queries.json"
 PAGES = (
     "/",
     "/jobs",
@@ -235,3 +242,35 @@ async def test_an_asset_is_kept_for_ever_and_an_old_address_is_not_found(
     assert found.headers["content-encoding"] == "gzip"
     assert page.headers["cache-control"] == "no-store"
     assert old.status_code == 404
+
+
+async def test_a_page_asks_the_database_a_bounded_number_of_questions(
+    browser: httpx.AsyncClient, jobs: dict[str, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    prepare = asyncpg.connection.Connection._get_statement
+
+    async def count(connection: asyncpg.Connection, query: str, *args: Any, **named: Any) -> Any:
+        asked.append(query)
+        return await prepare(connection, query, *args, **named)
+
+    monkeypatch.setattr(asyncpg.connection.Connection, "_get_statement", count)
+    found: dict[str, int] = {}
+    for place in PAGES:
+        counts = []
+        # What the process asks meanwhile by itself is in some of the three, and not in all.
+        for _ in range(3):
+            asked.clear()
+            await browser.get(fill(place, AGENT, jobs))
+            counts.append(len(asked))
+        found[place] = min(counts)
+    await asyncio.to_thread(write_figures, found)
+
+    assert found["/"] > 1  # they are counted
+    assert max(found.values()) <= MAX_QUERIES, found
+
+
+def write_figures(found: dict[str, int]) -> None:
+    """For the dashboard's README."""
+    QUERIES.parent.mkdir(parents=True, exist_ok=True)
+    QUERIES.write_text(json.dumps(found, indent=1) + "\n")

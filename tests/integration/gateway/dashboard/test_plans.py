@@ -22,6 +22,10 @@ FILL = """
     INSERT INTO feedback_hours (tenant_id, agent_id, hour, feedback)
     SELECT 'default', 'a' || a, date_trunc('hour', now()) - n * interval '1 h', 1
     FROM generate_series(1, 20) a, generate_series(1, 1000) n;
+    INSERT INTO prepared_datasets (dataset_id, tenant_id, agent_id, job_id, dataset_version, body,
+                                   prepared_at)
+    SELECT gen_random_uuid(), 'default', 'a' || n % 50, gen_random_uuid(), n, '{}',
+           now() - n * interval '1 min' FROM generate_series(1, 5000) n;
     INSERT INTO unused_feedback (tenant_id, agent_id, unused, at)
     SELECT 'default', 'a' || n, n, now() FROM generate_series(1, 2000) n;
     INSERT INTO experiments (tenant_id, experiment_id, agent_id, mode, state, control, treatment,
@@ -45,6 +49,8 @@ SCANNED = {
         "$5": "0",
     },
     "find_api_key": {"$1": "sha256('1')"},
+    "find_prepared_dataset": {"$1": "'00000000-0000-0000-0000-000000000001'", "$2": "'default'"},
+    "preceding_dataset": {"$1": "'default'", "$2": "'a7'", "$3": "now()"},
 }
 
 
@@ -72,3 +78,4 @@ async def test_no_query_of_a_page_scans_what_was_stored(connection: asyncpg.Conn
     assert "evaluations_by_job" in plans["overview_agents"]
     assert "feedback_hours_pkey" in plans["overview_agents"]
     assert "sessions_pkey" in plans["find_api_key"]
+    assert "prepared_datasets_by_agent" in plans["preceding_dataset"]

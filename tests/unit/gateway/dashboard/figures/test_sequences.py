@@ -5,8 +5,8 @@ from typing import Any
 
 from archon_contracts.rollouts.experiment import ArmReport
 from archon_contracts.values import ArtifactRef, Estimate, ModelRef
-from services.gateway.dashboard.drawings import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from services.gateway.dashboard.sequences import draw_difference, draw_harm
+from services.gateway.dashboard.figures.drawings import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from services.gateway.dashboard.figures.sequences import draw_difference, draw_harm
 from services.gateway.views.experiments import ExperimentMeasureView
 
 MODEL = ModelRef(version="1.0.0", artifact=ArtifactRef(uri="file:///m", digest="a" * 64))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.dashboard.drawings import (
+from services.gateway.dashboard.figures.drawings import (
     HEIGHT,
     MAX_SPANS,
     WATERFALL_WIDTH,

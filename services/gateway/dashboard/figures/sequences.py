@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from archon_contracts.values import Estimate
-from services.gateway.dashboard.drawings import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from services.gateway.dashboard.figures.drawings import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from services.gateway.reports.charts import AxisTick, choose_ticks
 from services.gateway.views.experiments import ExperimentMeasureView
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.gateway.dashboard import store_retrain
 from tests.support.gateway.gateway import KEY, ServedGateway
+from tests.support.infrastructure.python_process import process_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -36,10 +37,9 @@ async def test_generated_requests_get_the_answers_that_the_document_says(
     settings = "".join(f'"path.{name}" = "{value}"\n' for name, value in known.items())
     (tmp_path / "schemathesis.toml").write_text(f"[parameters]\n{settings}")
 
-    process = await asyncio.create_subprocess_exec(
+    async with process_of(
         program,
-        "--config-file",
-        tmp_path / "schemathesis.toml",
+        f"--config-file={tmp_path / 'schemathesis.toml'}",
         "run",
         f"{str(gateway.http.base_url).rstrip('/')}/openapi.json",
         f"--header=Authorization: Bearer {KEY}",
@@ -55,8 +55,8 @@ async def test_generated_requests_get_the_answers_that_the_document_says(
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
+    ) as process:
+        output, _ = await process.communicate()
 
     assert process.returncode == 0, output.decode()[-5_000:]
     assert b" generated, " in output

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.dashboard.matrices import (
+from services.gateway.dashboard.figures.matrices import (
     LABEL,
     LEVELS,
     MAX_CLASSES,
