@@ -10,7 +10,13 @@ from enum import StrEnum
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.events import FeedbackSource, QualityReport
-from archon_contracts.formats import NEGATIVES, QuarantinedItem, Split, TrainingItem
+from archon_contracts.formats import (
+    NEGATIVES,
+    AnnotatorsReport,
+    QuarantinedItem,
+    Split,
+    TrainingItem,
+)
 
 NEVER = datetime.fromtimestamp(0, UTC)
 """Stands in for an unknown time: older than any known one."""
@@ -180,6 +186,7 @@ class PreparedDataset:
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
     quarantined: tuple[QuarantinedItem, ...] = ()
+    annotators: AnnotatorsReport | None = None
 
     @property
     def counts(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from archon_contracts.commands import PrepareDataset, SourceKind
-from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
+from archon_contracts.formats import REPLAY, AnnotatorsReport, QuarantinedItem, Split, TrainingItem
 from archon_contracts.values import AgentKind, TrainingMethod
 from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
 from services.data_prep.cleaning.cleaning import build_items, deduplicate
@@ -27,6 +27,7 @@ from services.data_prep.domain import (
     SamplingSeeds,
     Targets,
 )
+from services.data_prep.labelling.resolution import resolve_labels
 from services.data_prep.sampling import replay_buffer as replay
 from services.data_prep.sampling.augmentation import make_variants
 from services.data_prep.sampling.difficulty import grade_difficulty
@@ -105,6 +106,7 @@ class NewItems:
     negatives: tuple[Item, ...] = ()
     quarantined: tuple[QuarantinedItem, ...] = ()
     rewarded: tuple[Item, ...] = ()
+    annotators: AnnotatorsReport | None = None
 
 
 def prepare(
@@ -168,7 +170,8 @@ def _select_new_items(
         counters.unusable.update(reading.unreadable)
     command = inputs.command
     usable = _drop_retracted(inputs, counters)
-    records = list(clean_records(usable, command.data, command.kind, counters))
+    cleaned = list(clean_records(usable, command.data, command.kind, counters))
+    records, annotators = resolve_labels(cleaned, counters)
     candidates = build_items(records, inputs.targets, counters)
     memory, trust = _usable_replay_items(inputs), inputs.command.trust
     is_update = inputs.command.fast_path
@@ -192,7 +195,9 @@ def _select_new_items(
         names = {item.id for item in quarantined}
         rewarded = cap_rewarded(rewarded, names, memory, trust, policy, inputs.seed)
         rewarded = keep_apart(rewarded, asked, policy)
-    return NewItems(drop_held_out(items, asked, counters), kept, quarantined, tuple(rewarded))
+    return NewItems(
+        drop_held_out(items, asked, counters), kept, quarantined, tuple(rewarded), annotators
+    )
 
 
 def _learns_from_wrong_answers(command: PrepareDataset) -> bool:
@@ -355,6 +360,7 @@ def _assemble(
         negatives=new.negatives,
         rewarded=new.rewarded,
         quarantined=new.quarantined,
+        annotators=new.annotators,
     )
 
 

@@ -6,8 +6,11 @@ with a default that means the same as its absence.
 
 from archon_contracts.formats.dataset_card import DatasetCard, SourceEntry
 from archon_contracts.formats.dataset_quality import (
+    AnnotatorFigure,
+    AnnotatorsReport,
     DataDrift,
     DatasetQuality,
+    DisputedItem,
     Freshness,
     LabelErrors,
     LeakageCheck,
@@ -120,6 +123,8 @@ __all__ = [
     "VALIDATION_FILE",
     "AbstentionPoint",
     "Annotation",
+    "AnnotatorFigure",
+    "AnnotatorsReport",
     "AnswerExplanation",
     "AnswerMoves",
     "AssertionResult",
@@ -131,6 +136,7 @@ __all__ = [
     "DataDrift",
     "DatasetCard",
     "DatasetQuality",
+    "DisputedItem",
     "ErrorCluster",
     "EvaluationChanges",
     "Freshness",

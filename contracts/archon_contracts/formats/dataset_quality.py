@@ -109,6 +109,35 @@ class Freshness(ValueObject):
     newest: datetime | None = None
 
 
+class AnnotatorFigure(ValueObject):
+    """An annotator, by the labels of the others."""
+
+    annotator_id: str
+    labels: int = Field(ge=0)
+    accuracy: float = Field(ge=0, le=1, description="Estimated probability of the true label.")
+
+
+class DisputedItem(ValueObject):
+    """An item whose annotators leave its label open."""
+
+    id: str
+    text: str = Field(description="The beginning of its input.")
+    labels: tuple[str, ...]
+    probability: float = Field(ge=0, le=1, description="Of the most probable label.")
+
+
+class AnnotatorsReport(ValueObject):
+    """Annotators whose labels were aggregated by their error rates (Dawid and Skene)."""
+
+    items: int = Field(ge=0, description="Items with labels of named annotators.")
+    kappa: float | None = Field(
+        default=None, description="Mean of Cohen's kappa over the pairs of annotators."
+    )
+    annotators: tuple[AnnotatorFigure, ...]
+    disputed: int = Field(ge=0, description="Items left out, which a person should decide.")
+    disputed_items: tuple[DisputedItem, ...] = Field(description="Some of them.")
+
+
 class QualityLimit(ValueObject):
     """A limit of the agent's data policy, and the figure that it applies to."""
 
@@ -136,6 +165,9 @@ class DatasetQuality(ValueObject):
     freshness: Freshness
     agreement: dict[str, float | int | None] = Field(
         default_factory=dict, description="Of the annotators, as in the dataset's card."
+    )
+    annotators: AnnotatorsReport | None = Field(
+        default=None, description="Absent: too few items with two named annotators."
     )
     limits: tuple[QualityLimit, ...] = ()
     unmeasured: dict[str, str] = Field(default_factory=dict, description="Part -> why.")

@@ -148,6 +148,27 @@ export interface Ancestor {
   registered_at?: string | null;
 }
 
+/** An annotator, by the labels of the others. */
+export interface AnnotatorFigure {
+  annotator_id: string;
+  labels: number;
+  /** Estimated probability of the true label. */
+  accuracy: number;
+}
+
+/** Annotators whose labels were aggregated by their error rates (Dawid and Skene). */
+export interface AnnotatorsReport {
+  /** Items with labels of named annotators. */
+  items: number;
+  /** Mean of Cohen's kappa over the pairs of annotators. */
+  kappa?: number | null;
+  annotators: AnnotatorFigure[];
+  /** Items left out, which a person should decide. */
+  disputed: number;
+  /** Some of them. */
+  disputed_items: DisputedItem[];
+}
+
 /** Reason for archiving a version. */
 export interface ArchiveRequest {
   reason: string;
@@ -498,6 +519,8 @@ export interface DatasetQuality {
   freshness: Freshness;
   /** Of the annotators, as in the dataset's card. */
   agreement?: Record<string, number | null>;
+  /** Absent: too few items with two named annotators. */
+  annotators?: AnnotatorsReport | null;
   limits?: QualityLimit[];
   /** Part -> why. */
   unmeasured?: Record<string, string>;
@@ -596,6 +619,16 @@ export interface DeploymentView {
   reason: string;
   job_id?: string | null;
   at: string;
+}
+
+/** An item whose annotators leave its label open. */
+export interface DisputedItem {
+  id: string;
+  /** The beginning of its input. */
+  text: string;
+  labels: string[];
+  /** Of the most probable label. */
+  probability: number;
 }
 
 /** What makes an input awkward. */

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.errors import CommandError
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import ago, console, print_json, shown, table
 from deploy.cli.run_reports import announce, write_page
@@ -113,6 +114,54 @@ def compare(
     if found["examples"]:
         columns = ("input", "target before", "target", "part before", "part")
         console.print(table("relabelled or moved", columns, changed))
+
+
+@group.command(
+    "review",
+    epilog=examples(
+        "archon datasets review helpdesk 3",
+        "archon datasets review helpdesk 3 --items 100 --votes 2",
+    ),
+)
+def review(
+    agent: Agent,
+    version: Version,
+    items: Annotated[int, typer.Option(min=1, max=200, help="Most suspect items to queue.")] = 50,
+    votes: Annotated[int, typer.Option(min=1, max=20, help="Reviewers of each item.")] = 1,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Queue suspected targets, and items whose annotators disagree, for reviewers."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/agents/{agent}/datasets/{version}/quality")
+        body = build_review_tasks(found, items) | {"votes": votes}
+        if not body["items"]:
+            raise CommandError(f"dataset {version} of {agent} has no suspected or disputed item.")
+        answer = gateway.post(f"/v1/agents/{agent}/reviews", body)
+    if as_json:
+        print_json(answer)
+        return
+    console.print(
+        f"[green]{shown(answer['tasks'])} items[/green] wait: archon reviews work {agent}"
+    )
+
+
+def build_review_tasks(quality: dict[str, Any], most: int) -> dict[str, Any]:
+    """Tasks of the kind `label` from a quality report: disputed items first, then suspects.
+
+    The choices are the labels that any of them could have.
+    """
+    disputed = (quality.get("annotators") or {}).get("disputed_items", [])
+    suspects = (quality.get("label_errors") or {}).get("items", [])
+    chosen = [(x["text"], list(x["labels"])) for x in disputed]
+    chosen += [(x["input"], [x["label"], x["suggested"]]) for x in suspects]
+    chosen = chosen[:most]
+    return {
+        "kind": "label",
+        "items": [{"request": text, "answers": [labels[0]]} for text, labels in chosen],
+        "labels": sorted({label for _, labels in chosen for label in labels}),
+    }
 
 
 def _describe_items(items: dict[str, int]) -> str:

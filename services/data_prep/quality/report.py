@@ -68,6 +68,7 @@ def assess(
         drift=drift,
         freshness=measure_freshness(items),
         agreement=dict(prepared.agreement),
+        annotators=prepared.annotators,
         unmeasured=_explain_unmeasured(command, items, rank, drift is None, len(remembered)),
     )
     if rank is not None and command.data.suspect_weight < 1:

@@ -156,6 +156,35 @@ class FreshnessInfo(ApiAnswer):
     newest: datetime | None = None
 
 
+class AnnotatorFigureInfo(ApiAnswer):
+    """An annotator, by the labels of the others."""
+
+    annotator_id: str
+    labels: int
+    accuracy: float = Field(description="Estimated probability of the true label.")
+
+
+class DisputedItemInfo(ApiAnswer):
+    """An item whose annotators leave its label open."""
+
+    id: str
+    text: str = Field(description="The beginning of its input.")
+    labels: list[str]
+    probability: float = Field(description="Of the most probable label.")
+
+
+class AnnotatorsReportInfo(ApiAnswer):
+    """Annotators whose labels were aggregated by their error rates (Dawid and Skene)."""
+
+    items: int = Field(description="Items with labels of named annotators.")
+    kappa: float | None = Field(
+        default=None, description="Mean of Cohen's kappa over the pairs of annotators."
+    )
+    annotators: list[AnnotatorFigureInfo]
+    disputed: int = Field(description="Items left out, which a person should decide.")
+    disputed_items: list[DisputedItemInfo] = Field(description="Some of them.")
+
+
 class QualityLimitInfo(ApiAnswer):
     """A limit of the agent's data policy, and the figure that it applies to."""
 
@@ -183,6 +212,9 @@ class DatasetQualityInfo(ApiAnswer):
     freshness: FreshnessInfo
     agreement: dict[str, float | int | None] | None = Field(
         default=None, description="Of the annotators, as in the dataset's card."
+    )
+    annotators: AnnotatorsReportInfo | None = Field(
+        default=None, description="Absent: too few items with two named annotators."
     )
     limits: list[QualityLimitInfo] | None = None
     unmeasured: dict[str, str] | None = Field(default=None, description="Part -> why.")
