@@ -1,6 +1,11 @@
 """Events: facts in the past tense."""
 
-from archon_contracts.events.agents import AgentConfigured, AgentParked, FeedbackWithdrawn
+from archon_contracts.events.agents import (
+    AgentConfigured,
+    AgentParked,
+    FeedbackErased,
+    FeedbackWithdrawn,
+)
 from archon_contracts.events.audit import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.events.benchmarks import (
     BenchmarkCompleted,
@@ -144,6 +149,7 @@ __all__ = [
     "FailureTrend",
     "FeedbackCounted",
     "FeedbackCounts",
+    "FeedbackErased",
     "FeedbackReceived",
     "FeedbackRetracted",
     "FeedbackReturned",

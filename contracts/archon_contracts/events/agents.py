@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Name
+from archon_contracts.base import Contract, Identifier, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentProfile
 
@@ -51,3 +51,15 @@ class FeedbackWithdrawn(Contract):
         default=None, description="Job that makes a version without them; absent: none is begun."
     )
     reason: str = Field(default="", description="What the job does, or why there is none.")
+
+
+class FeedbackErased(Contract):
+    """Feedback was retracted and its content erased: whoever quotes it erases its copy."""
+
+    topic: ClassVar[Topic] = topics.AGENTS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    interaction_ids: tuple[Identifier, ...] = Field(
+        min_length=1, max_length=100, description="What the feedback was on."
+    )

@@ -16,6 +16,7 @@ from opentelemetry import metrics
 
 from archon_contracts import telemetry
 from archon_contracts.commands import EraseItems
+from archon_contracts.events import FeedbackErased
 from archon_contracts.triggers import ObservedAnswer
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
@@ -41,6 +42,8 @@ from shared.postgres.database import Database, Tx
 
 TRANSACTION_RECORDS: Final = 8_000
 """Records in one transaction."""
+ERASED_IN_ONE_EVENT: Final = 100
+"""Ids of up to 256 characters each: an event has 64 KiB."""
 PARSE_SLICE: Final = 64
 """Records read before others get their turn in the loop."""
 
@@ -115,6 +118,8 @@ class FeedbackWriter:
                     counter.add_retraction(row, is_new=row.event_id in result.new_ids)
                 changed += [(False, result.stats)] if result.stats else []
                 await self._request_erasure(tx, group.retractions[-1], result.claimed_ids)
+                new = [row for row in group.retractions if row.event_id in result.new_ids]
+                await self._publish_erasure(tx, new)
         if counted := counter.encode():
             await self._feedback.add_pending_counts(tx, counted)
         return changed
@@ -131,6 +136,19 @@ class FeedbackWriter:
             )
             cause = Cause(retraction.event_id, str(retraction.event_id))
             await self._outbox.append(tx, command, cause=cause)
+
+    async def _publish_erasure(self, tx: Tx, retractions: Sequence[RetractionRow]) -> None:
+        """Say what was retracted, of one agent: analyses of its log may quote it."""
+        ids = list(dict.fromkeys(row.interaction_id for row in retractions))
+        for start in range(0, len(ids), ERASED_IN_ONE_EVENT):
+            first = retractions[0]
+            erased = FeedbackErased(
+                tenant_id=first.key.tenant_id,
+                agent_id=first.key.agent_id,
+                interaction_ids=tuple(ids[start : start + ERASED_IN_ONE_EVENT]),
+            )
+            cause = Cause(first.event_id, str(first.event_id))
+            await self._outbox.append(tx, erased, cause=cause, part=str(start))
 
     async def _record_internal(
         self, tx: Tx, traffic: Sequence[tuple[RawRecord, InternalRecord]]

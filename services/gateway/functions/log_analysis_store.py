@@ -6,8 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from archon_contracts.events import LogAnalysisFailed, LogAnalysisProgressed, LogsAnalyzed
+from archon_contracts.events import (
+    FeedbackErased,
+    LogAnalysisFailed,
+    LogAnalysisProgressed,
+    LogsAnalyzed,
+)
 from services.gateway.domain import LogAnalysisView
+from services.gateway.functions.erased_quotes import erase_quotes
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -62,15 +68,35 @@ class LogAnalysisStore:
         )
 
     async def save_end(self, tx: Tx, event: LogsAnalyzed | LogAnalysisFailed, at: datetime) -> None:
-        completed = isinstance(event, LogsAnalyzed)
+        completed, content = isinstance(event, LogsAnalyzed), event.to_json()
+        erased = await self._queries.erased_interactions(
+            tx, tenant_id=event.tenant_id, analysis_id=event.analysis_id
+        )
+        if completed and erased:
+            content = erase_quotes(content, erased)
         await self._queries.save_log_analysis_end(
             tx,
             analysis_id=event.analysis_id,
             tenant_id=event.tenant_id,
-            result=event.to_json() if completed else None,
-            failure=None if completed else event.to_json(),
+            result=content if completed else None,
+            failure=None if completed else content,
             at=at,
         )
+
+    async def erase_quotes(self, tx: Tx, event: FeedbackErased) -> None:
+        """Erase what analyses of the agent quote of retracted feedback, also those that run."""
+        place = {"tenant_id": event.tenant_id, "agent_id": event.agent_id}
+        await self._queries.add_erased_interactions(
+            tx, **place, interaction_ids=list(event.interaction_ids)
+        )
+        # A month's analyses of one agent: few, as each is asked for.
+        rows = [dict(row) async for row in self._queries.log_analysis_results(tx, **place)]
+        for row in rows:
+            kept = erase_quotes(row["result"], event.interaction_ids)
+            if kept != row["result"]:
+                await self._queries.replace_log_analysis_result(
+                    tx, tenant_id=event.tenant_id, analysis_id=row["analysis_id"], result=kept
+                )
 
 
 def _state_of(row: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from archon_contracts.events import (
     ExperimentMeasured,
     ExperimentStarted,
     FeedbackCounted,
+    FeedbackErased,
     FeedbackReturned,
     FeedbackWithdrawn,
     JobCompleted,
@@ -112,6 +113,7 @@ class Projections:
             TrainingRequested: self._training_requested,
             RetrainTriggered: self._retrain_triggered,
             FeedbackReturned: self._feedback_returned,
+            FeedbackErased: self._feedback_erased,
             FeedbackWithdrawn: self._feedback_withdrawn,
             JobStateChanged: self._job_state_changed,
             JobCompleted: self._job_completed,
@@ -221,6 +223,9 @@ class Projections:
 
     async def _feedback_returned(self, tx: Tx, message: Message[FeedbackReturned]) -> None:
         await self._store.save_feedback_returned(tx, message.body)
+
+    async def _feedback_erased(self, tx: Tx, message: Message[FeedbackErased]) -> None:
+        await self._analyses.erase_quotes(tx, message.body)
 
     async def _feedback_withdrawn(self, tx: Tx, message: Message[FeedbackWithdrawn]) -> None:
         await self._store.save_withdrawn_items(tx, message.body)

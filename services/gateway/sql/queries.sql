@@ -996,6 +996,25 @@ SELECT count(*) FROM log_analyses
 WHERE tenant_id = :tenant_id AND finished_at IS NULL AND requested_at > :since
   AND analysis_id <> :except_id;
 
+-- name: add_erased_interactions(tenant_id, agent_id, interaction_ids)!
+-- Of analyses that have not ended: what they read may quote them.
+UPDATE log_analyses SET erased_interactions = erased_interactions || :interaction_ids::text[]
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND finished_at IS NULL;
+
+-- name: log_analysis_results(tenant_id, agent_id)
+SELECT analysis_id, result FROM log_analyses
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND result IS NOT NULL
+FOR UPDATE;
+
+-- name: erased_interactions(tenant_id, analysis_id)$
+SELECT erased_interactions FROM log_analyses
+WHERE tenant_id = :tenant_id AND analysis_id = :analysis_id
+FOR UPDATE;
+
+-- name: replace_log_analysis_result(tenant_id, analysis_id, result)!
+UPDATE log_analyses SET result = :result
+WHERE tenant_id = :tenant_id AND analysis_id = :analysis_id;
+
 -- name: save_log_analysis_progress(analysis_id, tenant_id, progress)!
 -- Events may be late: what ended stays so, and progress never goes back.
 UPDATE log_analyses SET progress = :progress

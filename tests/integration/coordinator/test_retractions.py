@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 from archon_contracts.commands import EraseItems, PrepareDataset
-from archon_contracts.events import FeedbackWithdrawn, JobFailed
+from archon_contracts.events import FeedbackErased, FeedbackWithdrawn, JobFailed
 from tests.support.coordinator.coordinator import (
     AGENT,
     CLASSIFIER,
@@ -87,6 +87,8 @@ async def test_data_preparation_is_commanded_to_erase_what_a_window_had_claimed(
 
     (command,) = await world.published(EraseItems)
     assert (command.agent_id, command.item_ids) == (AGENT, (line_id,))
+    (erased,) = await world.published(FeedbackErased)
+    assert (erased.agent_id, erased.interaction_ids) == (AGENT, ("i0", "nothing"))
 
 
 async def test_retracting_unused_feedback_sends_no_command(world: World) -> None:

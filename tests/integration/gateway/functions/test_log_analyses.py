@@ -8,15 +8,17 @@ import pytest
 
 from archon_contracts.commands import AnalyzeInteractions, AnalyzeLogs
 from archon_contracts.events import (
+    FeedbackErased,
     LogAnalysisFailed,
     LogAnalysisProgressed,
+    LogEvidence,
     LogFigures,
     LogsAnalyzed,
 )
 from archon_contracts.formats import LOG_FILE, LogRecord, parse_jsonl
 from archon_contracts.topics import COORDINATOR_COMMANDS, EVALUATOR_COMMANDS, Topic
 from tests.support.eventually import eventually
-from tests.support.gateway.events import deployed, is_answered
+from tests.support.gateway.events import NOON, deployed, is_answered
 from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -74,6 +76,32 @@ async def test_an_analysis_is_sent_shown_and_read(gateway: ServedGateway, name: 
     await gateway.publish(LogsAnalyzed(**ids, figures=figures, duration_seconds=1))
     await eventually(lambda: in_state(gateway, started, "completed"))
     assert (await gateway.get(started["result"]))["result"]["figures"]["interactions"] == 4
+
+
+async def test_quotations_go_with_the_retraction_of_what_they_quote(
+    gateway: ServedGateway, name: str
+) -> None:
+    """Of an analysis that has ended, and of one whose records were read before."""
+    await gateway.configure_agent(name)
+    figures = LogFigures(interactions=4, with_feedback=1, failures=0, kinds={}, unclustered=0)
+    slow = [LogEvidence(interaction_id=each, at=NOON, text=f"text of {each}") for each in "ab"]
+    started = [await start(gateway, name) for _ in range(2)]
+    ended, running = (
+        LogsAnalyzed(
+            agent_id=name, analysis_id=UUID(each["analysisId"]), figures=figures,
+            slow=tuple(slow), duration_seconds=1,
+        )
+        for each in started
+    )  # fmt: skip
+    await gateway.publish(ended)
+    await eventually(lambda: in_state(gateway, started[0], "completed"))
+
+    await gateway.publish(FeedbackErased(agent_id=name, interaction_ids=("a", "c")), running)
+
+    await eventually(lambda: in_state(gateway, started[1], "completed"))
+    for each in started:
+        found = (await gateway.get(each["result"]))["result"]
+        assert [quoted["text"] for quoted in found["slow"]] == ["text of b"]
 
 
 async def in_state(gateway: ServedGateway, started: dict[str, Any], state: str) -> None:
