@@ -57,10 +57,14 @@ def test_the_gate_reads_the_rows_that_the_evaluator_writes(tmp_path: Path) -> No
 
     assert rows == [
         PredictionRow(
-            id="1", group="g", target="a", output="b", score=0.6, alternatives=("a",),
+            id="1", group="g", skill="single_step_problems", task_type="single_step_problems",
+            target="a", output="b", score=0.6, alternatives=("a",),
             correct=False, correct_at_k=True, latency_seconds=0.1,
         ),
-        PredictionRow(id="2", output="c", score=0.5),
+        PredictionRow(
+            id="2", skill="single_step_problems", task_type="single_step_problems", output="c",
+            score=0.5,
+        ),
     ]  # fmt: skip
 
 
