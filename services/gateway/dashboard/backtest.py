@@ -1,7 +1,8 @@
 """What a trigger would have done with an agent's feedback of the last weeks: pure.
 
 An estimate by the hour: the coordinator decides event by event, waits for the end of a running
-job, and also looks at ratings. Feedback that was retracted or returned is not known here.
+job, and also looks at ratings, errors and schedules. Feedback that was retracted or returned is
+not known here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archon_contracts.values import TriggerPolicy
+from archon_contracts.values import TriggerCombination, TriggerPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class TriggerBacktest:
 
 
 def backtest(hours: Sequence[HourOfFeedback], policy: TriggerPolicy) -> TriggerBacktest:
-    """The firings by count and by age, hour by hour, oldest first; ratings are not looked at."""
+    """The firings by count and by age, hour by hour, oldest first."""
     fires_at = min(policy.minimum_feedback, policy.maximum_feedback)
     fired: list[datetime] = []
     unused, oldest = 0, None
@@ -46,8 +47,17 @@ def backtest(hours: Sequence[HourOfFeedback], policy: TriggerPolicy) -> TriggerB
             and (at - oldest).total_seconds() >= policy.maximum_age_seconds
         )
         rested = not fired or (at - fired[-1]).total_seconds() >= policy.cooldown_seconds
-        if policy.enabled and rested and unused and (unused >= fires_at or is_old):
+        today = sum(at - each < timedelta(days=1) for each in fired)
+        rested = rested and (policy.maximum_per_day is None or today < policy.maximum_per_day)
+        if policy.enabled and rested and unused and _holds(policy, unused >= fires_at, is_old):
             fired.append(at)
             unused = max(unused - policy.maximum_feedback, 0)
             oldest = each.hour if unused else None
     return TriggerBacktest(tuple(fired), unused, sum(each.feedback for each in hours))
+
+
+def _holds(policy: TriggerPolicy, enough: bool, is_old: bool) -> bool:
+    """Whether the conditions that are looked at here fire, as the policy combines them."""
+    if policy.combine is TriggerCombination.ALL:
+        return enough and (is_old or policy.maximum_age_seconds is None)
+    return enough or is_old

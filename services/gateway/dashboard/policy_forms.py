@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from archon_contracts.values import AgentProfile
 from services.gateway.requests import (
+    StrictDataPolicy,
     StrictFastPathPolicy,
     StrictGatePolicy,
     StrictRolloutPolicy,
@@ -20,6 +21,7 @@ from services.gateway.requests import (
 
 SECTIONS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
     "trigger": ("Trigger", StrictTriggerPolicy),
+    "data": ("Data", StrictDataPolicy),
     "gate": ("Gate", StrictGatePolicy),
     "fast_path": ("Fast path", StrictFastPathPolicy),
     "rollout": ("Rollout", StrictRolloutPolicy),

@@ -12,6 +12,7 @@ import httpx
 from archon_contracts.base import Contract
 from archon_contracts.events import (
     AgentConfigured,
+    CurriculumMeasured,
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackCounted,
@@ -23,12 +24,15 @@ from archon_contracts.events import (
     MetricsRecorded,
     ModelDeployed,
     ModelRegistered,
+    NextTask,
     QualityReport,
     RetrainTriggered,
+    SkillProgress,
     TrainingStarted,
     WorkerReported,
 )
 from archon_contracts.identifiers import new_id
+from archon_contracts.rules.task_types import TaskType
 from archon_contracts.topics import JOBS
 from archon_contracts.values import AgentProfile, ArtifactRef, Estimate, ModelRef, TrainingMethod
 from services.gateway.dead_letters.letters import StoredDeadLetter
@@ -80,6 +84,7 @@ async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN
         assert agent["deployed_version"] == "1.1.0"
         assert agent["feedback_totals"]["feedback"] == 602
         assert (await gateway.get(f"/v1/experiments/{job_id}"))["state"] == "promoted"
+        assert (await gateway.get(f"/v1/agents/{agent_id}/curriculum"))["level"] == 2
 
     await eventually(is_shown, timeout=20)
     return job_id
@@ -185,6 +190,7 @@ def events_of_retrain(
         _dataset_prepared(job, name, files[0]),
         _evaluation_completed(job, name, text, files[1]),
         *_model_events(job, name, text, began),
+        _curriculum(agent_id, text),
         WorkerReported(worker_id="trainer-1", service="trainer", slots=2, busy=1),
     ]
 
@@ -287,6 +293,25 @@ def _points(text: str, at: datetime, scale: float = 1.0) -> tuple[MetricPoint, .
 def _counts(at: datetime) -> FeedbackCounts:
     hour = at.replace(minute=0, second=0, microsecond=0)
     return FeedbackCounts(hour=hour, feedback=602, corrected=341, rated=120, rating_sum=492.0)
+
+
+def _curriculum(agent_id: str, text: str) -> CurriculumMeasured:
+    """An agent on the second level, with a skill; skills' names are texts of agents."""
+    skill = SkillProgress(
+        skill=text,
+        task_type=TaskType.MULTI_STEP,
+        level=2,
+        success_rate=_estimate(0.71),
+        best_rate=0.8,
+        is_mastered=True,
+    )
+    return CurriculumMeasured(
+        agent_id=agent_id,
+        level=2,
+        skills=(skill,),
+        next_tasks=(NextTask(skill=text, proportion=1.0, reason=text),),
+        reason=text,
+    )
 
 
 def _earlier_counts(at: datetime) -> list[FeedbackCounts]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from archon_contracts.events import QualityReport
 from archon_contracts.formats import (
     CHANGES_FILE,
+    QUALITY_FILE,
     QUARANTINED_FILE,
+    DatasetQuality,
+    Freshness,
+    LeakageCheck,
+    PersonalDataFound,
     PredictionRow,
     QuarantinedItem,
     Split,
+    TargetBalance,
     TrainingItem,
     predictions_file,
     split_file,
     to_jsonl,
 )
+from archon_contracts.values import AgentKind
 from tests.support.gateway.reported_runs import changes_of
 
 TOPICS = ("billing", "delivery", "refund", "returns", "warranty")
@@ -35,7 +43,26 @@ def dataset_files(text: str, *, first: int = 0) -> dict[str, bytes]:
         for n in range(first, first + 40)
     ]
     held = QuarantinedItem(id="item-999", reason="contradicted", explanation=text)
+    quality = DatasetQuality(
+        agent_id="a",
+        kind=AgentKind.CLASSIFIER,
+        items={"train": 30, "validation": 5, "test": 5},
+        counts=QualityReport(received=41, kept=40),
+        balance=TargetBalance(
+            targets=5,
+            largest=text,
+            largest_proportion=0.2,
+            smallest_items=8,
+            seen_once=0,
+            evenness=0.95,
+            counts={text: 8, **dict.fromkeys(TOPICS, 8)},
+        ),
+        personal_data=PersonalDataFound(items=0, by_kind={}, redacted=False),
+        leakage=LeakageCheck(threshold=0.8, compared=10, pairs=0),
+        freshness=Freshness(dated=0, undated=40),
+    )
     return {
+        QUALITY_FILE: quality.model_dump_json().encode(),
         split_file(Split.TRAIN): to_jsonl(items[:30]),
         split_file(Split.VALIDATION): to_jsonl(items[30:35]),
         split_file(Split.TEST): to_jsonl(items[35:]),

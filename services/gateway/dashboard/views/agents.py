@@ -62,6 +62,7 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             hours = await api.queries.store.feedback_hours(
                 tx, tenant, agent_id, api.clock.now() - timedelta(days=DAYS)
             )
+            curriculum = await api.curricula.find(tx, tenant, agent_id)
             jobs = await api.queries.store.jobs(
                 tx, tenant, agent_id=agent_id, only=None, state=None, limit=WINDOWS_SHOWN
             )
@@ -77,6 +78,7 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             or find_rollback_obstacle(models, agent_id, None) is None,
             windows=windows,
             jobs=jobs,
+            curriculum=curriculum,
             trends=draw_trends(hours, api.clock.now().date()),
             heat_map=draw_heat_map([(each.version, read_scores(each)) for each in models[::-1]]),
             now=api.clock.now(),

@@ -8,10 +8,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import StringConstraints
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from archon_contracts.base import Name
-from archon_contracts.formats import DATASET_CARD_FILE, ITEMS_FILE, REPORT_FILE, DatasetCard
+from archon_contracts.formats import (
+    DATASET_CARD_FILE,
+    ITEMS_FILE,
+    REPORT_FILE,
+    DatasetCard,
+    DatasetQuality,
+)
 from archon_contracts.values import ArtifactRef
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
@@ -20,23 +26,22 @@ from services.gateway.dashboard.queries import DashboardQueries
 from services.gateway.dashboard.samples import (
     PARTS,
     SAMPLES_SHOWN,
-    DatasetDifference,
     SamplePage,
-    find_differences,
     find_samples,
 )
+from services.gateway.dataset_versions.page import render_quality_page
+from services.gateway.dataset_versions.views import DatasetChangesView
 from services.gateway.domain import PreparedDatasetView
+from services.gateway.errors import Invalid, NotFound
 from services.gateway.http.pages import PAGE, PageRequest
+from services.gateway.reports.page import HEADER_POLICY
 from services.gateway.routes.dependencies import GatewayApi
 from shared.artifacts.store import ArtifactStore
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 
 SearchText = Annotated[str, StringConstraints(max_length=200)]
-MAX_COMPARED_ITEMS: Final = 50_000
-"""Of both versions together: each of their items is parsed."""
 MAX_READ_ITEMS: Final = 200_000
 """Of a file that is read for a page, as the gateway has one process."""
-SPLITS: Final = ("train", "validation", "test")
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -44,6 +49,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     router = APIRouter(include_in_schema=False, prefix="/data")
     _add_uploaded(router, api)
     _add_prepared(router, api)
+    _add_quality(router, api)
     _add_generated(router, api)
     return router
 
@@ -105,13 +111,14 @@ def _add_prepared(router: APIRouter, api: GatewayApi) -> None:
         samples, fault = await read_samples(
             api.artifacts, dataset.artifact, PARTS[part], text, page, items
         )
-        difference = await compare(api.artifacts, other, dataset) if other else None
+        difference = await _compare(api, dataset, other) if other else None
         return await respond(
             request,
             "prepared.html",
             caller,
             dataset=dataset,
             card=await _read_card(api.artifacts, dataset.artifact),
+            measured=await _read_quality(api, dataset),
             parts_shown=list(PARTS),
             part=part,
             text=text,
@@ -124,6 +131,21 @@ def _add_prepared(router: APIRouter, api: GatewayApi) -> None:
             difference=difference,
             now=api.clock.now(),
         )
+
+
+def _add_quality(router: APIRouter, api: GatewayApi) -> None:
+    queries = DashboardQueries()
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.get("/prepared/{dataset_id}/quality")
+    async def show_quality(dataset_id: UUID, caller: Caller = reader) -> HTMLResponse:
+        """The quality report: the page of `/v1/agents/.../datasets/.../quality.html`."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            dataset = await queries.prepared_dataset(tx, caller, dataset_id)
+        quality = await api.dataset_versions.read_quality(dataset)
+        page = await asyncio.to_thread(render_quality_page, quality, dataset.dataset_version)
+        headers = {"Content-Security-Policy": HEADER_POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse(page, headers=headers)
 
 
 def _add_generated(router: APIRouter, api: GatewayApi) -> None:
@@ -180,20 +202,22 @@ async def read_samples(
     return await asyncio.to_thread(find_samples, content, text, page.offset), ""
 
 
-async def compare(
-    artifacts: ArtifactStore, before: PreparedDatasetView, after: PreparedDatasetView
-) -> DatasetDifference | None:
+async def _compare(
+    api: GatewayApi, after: PreparedDatasetView, before: PreparedDatasetView
+) -> DatasetChangesView | None:
     """What differs between two prepared datasets; None: too many items, or not readable."""
-    if sum(before.items.values()) + sum(after.items.values()) > MAX_COMPARED_ITEMS:
-        return None
     try:
-        old, new = [
-            {split: await artifacts.read(each.artifact, PARTS[split]) for split in SPLITS}
-            for each in (before, after)
-        ]
-    except (ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe):
+        return await api.dataset_versions.compare(after, before)
+    except (Invalid, NotFound):
         return None
-    return await asyncio.to_thread(find_differences, old, new)
+
+
+async def _read_quality(api: GatewayApi, dataset: PreparedDatasetView) -> DatasetQuality | None:
+    try:
+        return await api.dataset_versions.read_quality(dataset)
+    except NotFound:
+        # Of an update of the fast path, or of an earlier release.
+        return None
 
 
 async def _read_card(artifacts: ArtifactStore, artifact: ArtifactRef) -> DatasetCard | None:

@@ -52,3 +52,15 @@ def test_no_event_is_used_twice(counts: list[int], minimum: int) -> None:
 
 def test_a_trigger_that_is_off_never_fires() -> None:
     assert backtest(hours(1000), TriggerPolicy(enabled=False)).fired == ()
+
+
+def test_all_conditions_must_hold_where_the_policy_says_so() -> None:
+    policy = TriggerPolicy(minimum_feedback=10, maximum_age_seconds=10_800, combine="all")
+
+    assert backtest(hours(10, 0, 0, 0), policy).fired == (NOON + timedelta(hours=3),)
+
+
+def test_the_limit_of_a_day_lets_it_fire_on_the_next_one() -> None:
+    policy = TriggerPolicy(minimum_feedback=10, maximum_per_day=2)
+
+    assert len(backtest(hours(*[10] * 30), policy).fired) == 4

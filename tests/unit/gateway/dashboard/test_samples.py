@@ -1,11 +1,10 @@
-"""Items of datasets: search, what is shown of them, and what differs between two versions."""
+"""Items of datasets: search, and what is shown of them."""
 
 import json
 
 from services.gateway.dashboard.samples import (
     MAX_TEXT_SHOWN,
     SAMPLES_SHOWN,
-    find_differences,
     find_samples,
     to_sample,
 )
@@ -50,24 +49,3 @@ def test_a_line_that_is_no_item_is_shown_and_does_not_fail() -> None:
     assert to_sample(b"{").facts == (("fault", "not JSON"),)
     assert to_sample(b"[1]").facts == (("fault", "no object"),)
     assert to_sample(b"\xff").facts == (("fault", "not JSON"),)
-
-
-def test_versions_differ_by_added_removed_relabelled_and_moved_items() -> None:
-    before = {"train": lines(item(1), item(2), item(3)), "test": lines(item(4))}
-    after = {"train": lines(item(2, "b"), item(3), item(5)), "test": lines(item(4)), "more": b""}
-    moved = {"train": lines(item(4)), "test": lines(item(1), item(2), item(3))}
-
-    found = find_differences(before, after)
-
-    assert (found.added, found.removed, found.relabelled) == (1, 1, 1)
-    assert dict(found.targets) == {"a": -1, "b": 1}
-    assert {what for what, _ in found.examples} == {"added", "removed", "other target"}
-    assert find_differences(before, moved).moved == {("train", "test"): 3, ("test", "train"): 1}
-
-
-def test_a_version_does_not_differ_from_itself() -> None:
-    files = {"train": lines(*(item(n) for n in range(5)))}
-
-    found = find_differences(files, files)
-
-    assert (found.added, found.removed, found.relabelled, found.examples) == (0, 0, 0, [])
