@@ -21,6 +21,7 @@ class Method(StrEnum):
     MUTATION = "mutation"  # a real or made sentence, its surface altered
     ADVERSARIAL = "adversarial"  # made to mislead, the answer unchanged
     LLM = "llm"  # written by a language model
+    ANSWER_NAME = "answer_name"  # says the answer by its name
 
 
 class RejectionReason(StrEnum):
@@ -42,6 +43,7 @@ class RejectionReason(StrEnum):
     LISTED_WORD = "toxic_word"
     UNUSUAL_LENGTH = "unusual_length"
     CONSTRAINTS = "constraints_not_met"
+    ENOUGH_EDGE_CASES = "enough_edge_cases"
     NO_ENDPOINT = "no_llm_endpoint"
     NO_REPLY = "llm_gave_no_reply"
     UNUSABLE_REPLY = "llm_reply_unusable"

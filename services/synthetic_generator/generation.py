@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -133,6 +134,8 @@ class _GenerationRun:
         self.state = resume or GenerationState()
         for candidate in self.state.accepted:
             self._validator.admit(candidate.sample)
+            selection.novelty.add(candidate.sample.input)
+        self._edge_cases = sum(each.family is not None for each in self.state.accepted)
         known = self.state.failures
         self._failures = dict(known) if self.state.attempt else dict.fromkeys(selection.targets, 0)
 
@@ -188,9 +191,17 @@ class _GenerationRun:
             return self._selection.strategies[0]
         # Of another seed than the draw's own: what is chosen must not go with what is made.
         rng = random.Random(f"{draw.seed}/method")
-        if edge_cases is not None and rng.random() < EDGE_CASE_PROPORTION:
+        if (
+            edge_cases is not None
+            and self._has_room_for_edge_cases()
+            and rng.random() < EDGE_CASE_PROPORTION
+        ):
             return edge_cases
         return rng.choice(self._selection.strategies)
+
+    def _has_room_for_edge_cases(self) -> bool:
+        """They are combined of anything, and would take the place of what cannot be made."""
+        return self._edge_cases < math.ceil(EDGE_CASE_PROPORTION * self._request.count)
 
     def _check(
         self, made: Sequence[Candidate | RejectionReason]
@@ -229,12 +240,19 @@ class _GenerationRun:
 
     def _record(self, target: str, candidate: Candidate | RejectionReason) -> None:
         rejection: RejectionReason | None
-        if isinstance(candidate, Candidate):
+        if isinstance(candidate, Candidate) and (
+            candidate.family is None or self._has_room_for_edge_cases()
+        ):
             rejection = self._validator.admit(candidate.sample)
+        elif isinstance(candidate, Candidate):
+            rejection = RejectionReason.ENOUGH_EDGE_CASES
         else:
             rejection = candidate
         if rejection is None and isinstance(candidate, Candidate):
             self.state.accepted.append(candidate)
+            self._edge_cases += candidate.family is not None
+            if self._request.diversity:
+                self._selection.novelty.add(candidate.sample.input)
             if target in self._failures:
                 self._failures[target] = 0
             return

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FEWEST_FAILURES_TO_STOP: Final = 5
 """Requests without a reply, one after the other, after which the endpoint is asked no more."""
+MOST_UNUSABLE: Final = 20
+"""Unusable replies in a row, after which a request asks no more: each is paid for."""
 FIRST_DELAY_SECONDS: Final = 0.5
 LONGEST_DELAY_SECONDS: Final = 10.0
 SHOWN_EXAMPLES: Final = 4
@@ -66,6 +68,8 @@ class LanguageModelEndpoint:
         import httpx
 
         keys = [self.key_of(*each) for each in zip(prompts, seeds, strict=True)]
+        if self._has_stopped():
+            return [self.replies.get(key) for key in keys]
         missing = {
             key: (prompt, seed)
             for key, prompt, seed in zip(keys, prompts, seeds, strict=True)
@@ -140,9 +144,12 @@ class LanguageModelWriter:
         self._scenario = scenario_type
         self._examples = examples
         self._difficulty = difficulty
+        self._unusable = 0
 
     def make(self, draws: Sequence[Draw]) -> list[Candidate | RejectionReason]:
         """A text for each draw, or why there is none."""
+        if self._unusable >= MOST_UNUSABLE:
+            return [RejectionReason.UNUSABLE_REPLY] * len(draws)
         prompts = [self._build_prompt(draw) for draw in draws]
         seeds = [int.from_bytes(hashlib.sha256(d.seed.encode()).digest()[:4], "big") for d in draws]
         replies = self._endpoint.reply(prompts, [seed >> 1 for seed in seeds])
@@ -165,6 +172,7 @@ class LanguageModelWriter:
         if reply is None:
             return RejectionReason.NO_REPLY
         text = parse_reply(reply)
+        self._unusable = self._unusable + 1 if text is None else 0
         if text is None:
             return RejectionReason.UNUSABLE_REPLY
         return Candidate(Sample(text, draw.target), Method.LLM)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from services.synthetic_generator.domain import Candidate, Draw, Method, RejectionReason, Sample
+from services.synthetic_generator.generators.answer_names import find_name, say_name
 from services.synthetic_generator.generators.grammar import (
     EVERY_ALTERNATIVE,
     Grammar,
@@ -19,9 +20,11 @@ from services.synthetic_generator.generators.recombination import (
     recombine,
     select_class_samples,
 )
+from services.synthetic_generator.quality.diversity import WordPairNovelty
 from services.synthetic_generator.quality.language import is_english
 
 MUTATION_PROPORTION = 0.5
+NAME_PROPORTION = 0.3
 
 
 class GrammarGenerator:
@@ -59,8 +62,12 @@ class ExampleGenerator:
         }
 
     def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
-        """An example of this answer with other details, or with another surface."""
+        """An example of this answer with other details or another surface, or the answer's name."""
         sample = rng.choice(self._by_target[target])
+        name = find_name(target) if self.is_english and target in self._classes else None
+        if name and rng.random() < NAME_PROPORTION:
+            text = say_name(name, rng)
+            return Candidate(Sample(text, target), Method.ANSWER_NAME)
         if target in self._classes and rng.random() >= MUTATION_PROPORTION:
             other = recombine(sample, self._details[target], rng)
             if other != sample:
@@ -71,20 +78,41 @@ class ExampleGenerator:
 
 
 class EachDraw:
-    """The strategy that asks a `SampleGenerator` once for each draw."""
+    """The strategy that asks a `SampleGenerator` for each draw, and takes the most novel sample.
 
-    def __init__(self, generator: SampleGenerator, difficulty: str) -> None:
+    Novel beside the accepted items and those chosen before in the same round, so that what is made
+    of a draw depends on nothing else.
+    """
+
+    def __init__(
+        self,
+        generator: SampleGenerator,
+        difficulty: str,
+        novelty: WordPairNovelty,
+        alternatives: int = 1,
+    ) -> None:
         self._generator = generator
+        self._novelty = novelty
+        self._alternatives = alternatives
         self._known = frozenset(generator.targets)
         self._difficulty = difficulty
 
     def make(self, draws: Sequence[Draw]) -> list[Candidate | RejectionReason]:
         """A sample for each draw; refused where there is no sentence of the answer, or the
         domain's constraints leave none."""
+        taken: set[tuple[str, ...]] = set()
         return [
-            self._generator.generate(draw.target, self._difficulty, draw.rng())
-            or RejectionReason.CONSTRAINTS
-            if draw.target in self._known
-            else RejectionReason.NO_SOURCE
+            self._make(draw, taken) if draw.target in self._known else RejectionReason.NO_SOURCE
             for draw in draws
         ]
+
+    def _make(self, draw: Draw, taken: set[tuple[str, ...]]) -> Candidate | RejectionReason:
+        rng = draw.rng()
+        made = (
+            self._generator.generate(draw.target, self._difficulty, rng)
+            for _ in range(self._alternatives)
+        )
+        found = [each for each in made if each is not None]
+        if len(found) > 1:
+            return found[self._novelty.choose([each.sample.input for each in found], taken)]
+        return found[0] if found else RejectionReason.CONSTRAINTS

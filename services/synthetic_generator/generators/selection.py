@@ -28,6 +28,7 @@ from services.synthetic_generator.generators.sample_generators import (
     ExampleGenerator,
     GrammarGenerator,
 )
+from services.synthetic_generator.quality.diversity import WordPairNovelty, count_alternatives
 
 if TYPE_CHECKING:
     from archon_inference.ports import Predictor
@@ -59,6 +60,8 @@ class MethodSelection:
     abstaining: str | None = None
     edge_cases: SynthesisStrategy | None = None
     is_english: bool = True
+    novelty: WordPairNovelty = field(default_factory=WordPairNovelty)
+    """Gets every accepted item, so that strategies can choose what is new beside them."""
     obstacle: RejectionReason = RejectionReason.NO_SOURCE
     """Why there is no strategy, if there is none."""
     omissions: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class _Sources:
     examples: ExampleGenerator | None
     domain: SampleGenerator | None
     out_of_scope: OutOfScope | None
+    novelty: WordPairNovelty = field(default_factory=WordPairNovelty)
     obstacles: list[tuple[SynthesisMethod, RejectionReason]] = field(default_factory=list)
 
 
@@ -115,6 +119,7 @@ def select_methods(
         abstaining=abstaining.target if abstaining and families else None,
         edge_cases=EdgeCases(generator, families, abstaining) if families else None,
         is_english=generator.is_english,
+        novelty=sources.novelty,
         omissions=(*resources.omissions, *omissions, *left_out),
     )
 
@@ -159,15 +164,16 @@ def _build(
     source = sources.examples or sources.domain
     if source is None:
         return RejectionReason.NO_SOURCE
+    how = (request.difficulty, sources.novelty, count_alternatives(request.diversity))
     match method:
         case SynthesisMethod.TEMPLATE:
             if sources.domain is None:
                 return RejectionReason.NO_SOURCE
-            return EachDraw(sources.domain, request.difficulty)
+            return EachDraw(sources.domain, *how)
         case SynthesisMethod.MUTATION:
             if sources.examples is None:
                 return RejectionReason.NO_SOURCE
-            return EachDraw(sources.examples, request.difficulty)
+            return EachDraw(sources.examples, *how)
         case SynthesisMethod.LLM:
             if resources.endpoint is None:
                 return RejectionReason.NO_ENDPOINT

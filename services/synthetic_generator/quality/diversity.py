@@ -15,6 +15,15 @@ EXACT_INDEX_LIMIT = 1_000
 """Items of one answer up to which every comparison is made that must be."""
 
 
+MOST_ALTERNATIVES = 5
+"""Made of each draw at a diversity of 1, of which the most novel is taken."""
+
+
+def count_alternatives(diversity: float) -> int:
+    """How many candidates a draw has to choose from: 1 at a diversity of 0."""
+    return 1 + round((MOST_ALTERNATIVES - 1) * diversity)
+
+
 def similarity_limit(diversity: float) -> float:
     """The Jaccard index that two items may not exceed: 1 (no limit) down to
     LOWEST_SIMILARITY_LIMIT.
@@ -90,6 +99,32 @@ class DiverseCollection:
         return any(_jaccard(members, self._accepted[at]) > self._limit for at in candidates)
 
 
+class WordPairNovelty:
+    """The word pairs of accepted items: how much of a text is new beside them."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, ...]] = set()
+
+    def add(self, text: str) -> None:
+        """Take in an accepted item."""
+        self._seen.update(_list_pairs(text))
+
+    def choose(self, texts: Sequence[str], taken: set[tuple[str, ...]]) -> int:
+        """The place of the text with most new word pairs, by proportion; of equal ones the first.
+
+        `taken` counts as seen, and gets the pairs of the chosen one.
+        """
+        pairs = [_list_pairs(text) for text in texts]
+
+        def novelty(place: int) -> float:
+            new = sum(pair not in self._seen and pair not in taken for pair in pairs[place])
+            return new / max(len(pairs[place]), 1)
+
+        best = max(range(len(texts)), key=novelty)
+        taken.update(pairs[best])
+        return best
+
+
 def distinct_n(texts: Iterable[str], length: int) -> float | None:
     """Distinct word n-grams among all of them; None without any.
 
@@ -109,9 +144,12 @@ def _ngrams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
     return [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
 
 
+def _list_pairs(text: str) -> list[tuple[str, ...]]:
+    return _ngrams(["", *split_words(text.casefold()), ""], 2)
+
+
 def _hash_word_pairs(text: str) -> Iterable[int]:
-    words = ["", *split_words(text.casefold()), ""]
-    for pair in _ngrams(words, 2):
+    for pair in _list_pairs(text):
         yield int.from_bytes(blake2b(" ".join(pair).encode(), digest_size=8).digest(), "big")
 
 

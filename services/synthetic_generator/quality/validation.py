@@ -112,7 +112,10 @@ class CandidateValidator:
 
 
 def may_mislead(candidate: Candidate) -> bool:
-    """Whether it is made to read like another answer, so that no vote decides about it."""
+    """Whether it may read like another answer, or says its own, so that no vote decides."""
+    if candidate.method is Method.ANSWER_NAME:
+        # Its words are the answer's own, and those around them are many examples'.
+        return True
     by_search = candidate.method is Method.ADVERSARIAL and candidate.family is None
     return by_search or candidate.family in MISLEADING_FAMILIES
 

@@ -81,7 +81,11 @@ def test_an_unknown_scenario_without_examples_gives_nothing_and_says_so() -> Non
 def test_an_unknown_scenario_with_examples_is_made_from_them() -> None:
     result = generate(generation_request(scenario_type="travel", count=30), EXAMPLES)
 
-    assert {c.method for c in result.accepted} == {Method.MUTATION, Method.RECOMBINATION}
+    assert {c.method for c in result.accepted} == {
+        Method.MUTATION,
+        Method.RECOMBINATION,
+        Method.ANSWER_NAME,
+    }
 
 
 def test_personal_data_of_examples_is_replaced_before_use() -> None:

@@ -64,7 +64,8 @@ def read_domain(path: Path) -> Grammar:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DomainInvalid(f"{path.name} cannot be read: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        # The deepest: of a line that is neither form, what is wrong in its fields.
+        first = max(error.errors(), key=lambda each: len(each["loc"]))
         field = ".".join(map(str, first["loc"])) or "the file"
         raise DomainInvalid(f"{path.name}: {field}: {first['msg']}") from error
     _check(path.name, file)
