@@ -28,7 +28,7 @@ from deploy.cli.data import datasets
 from deploy.cli.errors import OneSentenceErrors
 from deploy.cli.evaluation import benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
-from deploy.cli.learning import curriculum
+from deploy.cli.learning import curriculum, synthetic
 from deploy.cli.screens import watch
 
 app = typer.Typer(
@@ -71,4 +71,5 @@ app.add_typer(curriculum.group, name="curriculum")
 app.add_typer(runs.group, name="runs")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(audit.group, name="audit")
+app.add_typer(synthetic.group, name="synthetic")
 app.add_typer(keys.group, name="keys")

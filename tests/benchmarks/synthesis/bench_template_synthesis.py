@@ -20,7 +20,7 @@ from services.synthetic_generator.generation import generate
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from tests.benchmarks.harness import Figure, median
 
-ROWS, ROUNDS = 10_000, 3
+ROWS, ROUNDS = 4_000, 3
 TINY = {"ROWS": 60, "ROUNDS": 1}
 DOMAIN = "customer-support"
 RIVAL = Path(__file__).with_name("data_designer_process.py")
