@@ -28,6 +28,6 @@ def find_name(target: str) -> str | None:
     return " ".join(words) if len(words) <= MOST_WORDS else None
 
 
-def say_name(name: str, rng: random.Random) -> str:
+def build_name_sentence(name: str, rng: random.Random) -> str:
     """The name in a sentence, which is English as names of answers mostly are."""
     return rng.choice(_CARRIERS).format(name=name)

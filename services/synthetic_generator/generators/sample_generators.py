@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from services.synthetic_generator.domain import Candidate, Draw, Method, RejectionReason, Sample
-from services.synthetic_generator.generators.answer_names import find_name, say_name
+from services.synthetic_generator.generators.answer_names import build_name_sentence, find_name
 from services.synthetic_generator.generators.grammar import (
     EVERY_ALTERNATIVE,
     Grammar,
@@ -66,7 +66,7 @@ class ExampleGenerator:
         sample = rng.choice(self._by_target[target])
         name = find_name(target) if self.is_english and target in self._classes else None
         if name and rng.random() < NAME_PROPORTION:
-            text = say_name(name, rng)
+            text = build_name_sentence(name, rng)
             return Candidate(Sample(text, target), Method.ANSWER_NAME)
         if target in self._classes and rng.random() >= MUTATION_PROPORTION:
             other = recombine(sample, self._details[target], rng)

@@ -1,4 +1,4 @@
-"""A local OpenAI-compatible endpoint that misbehaves as it is told."""
+"""A local OpenAI-compatible endpoint that misbehaves as a test wants it."""
 
 import json
 import threading

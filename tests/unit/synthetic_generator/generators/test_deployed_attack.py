@@ -70,7 +70,7 @@ def test_what_no_edit_changes_is_counted() -> None:
     assert found.rejections[RejectionReason.NOT_FLIPPED] > 0
 
 
-def test_without_a_deployed_version_nothing_is_attacked() -> None:
+def test_without_a_deployed_version_there_are_no_such_edits() -> None:
     methods = (SynthesisMethod.ADVERSARIAL, SynthesisMethod.MUTATION)
     found = generate(generation_request(scenario_type="x", methods=methods), EXAMPLES)
 

@@ -25,7 +25,7 @@ def test_the_vendi_score_counts_what_is_distinct(gram: np.ndarray, score: float)
 
 def test_equal_texts_have_the_largest_self_bleu_and_a_single_one_none() -> None:
     same = ["where is my parcel now please"] * 3
-    other = ["where is my parcel now please", "the sun is warm and low today", "no milk, thank you"]
+    other = ["where is my parcel now please", "the sun is low and red today", "no milk, thank you"]
 
     assert self_bleu(same) == pytest.approx(100)
     assert (self_bleu(other) or 0) < 20
