@@ -3,8 +3,9 @@
 A small stream of CLINC150: five intents a step, few examples of each, in an order of the seed. All
 strategies get the same rows, and those that replay keep the same number of rows of each label. The
 closed form and the rungs of the ladder are the product's recipe without services and gate; the
-others are small reference implementations, here and in `rivals.py`. What is scored are validation
-rows, by which strategies may be chosen: no other benchmark reports them.
+others are small reference implementations, here, in `rivals.py` and, on PEFT, in
+`adapter_rivals.py`. What is scored are validation rows, by which strategies may be chosen: no other
+benchmark reports them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from torch.nn.functional import cross_entropy, normalize
 
 from archon_contracts.values import RetentionStrategy
 from tests.benchmarks.harness import Figure, median
+from tests.benchmarks.learning.adapter_rivals import (
+    OrthogonalSubspace,
+    OrthogonalSubspaceReplay,
+    RoutedAdapters,
+)
 from tests.benchmarks.learning.clinc import (
     DATA_FILE as DATA_FILE,
 )
@@ -171,6 +177,9 @@ REFERENCES: tuple[type[FineTuned], ...] = (
     Calibrated,
     MeanRows,
     HeadOnly,
+    OrthogonalSubspace,
+    OrthogonalSubspaceReplay,
+    RoutedAdapters,
 )
 
 
