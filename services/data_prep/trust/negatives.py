@@ -1,12 +1,14 @@
 """Which answers that were rated wrong are believed, where nobody said the right one.
 
 One such rating says little, and a few attackers could say it of every right answer. The caps of
-a window hold for them, and what is known decides: where it says that the answer was right, the
-rating is quarantined.
+a window hold for them; where several rate, two must call an answer wrong, and of each of them some
+such ratings count; and what is known decides: where it says that the answer was right, the rating
+is quarantined.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -14,11 +16,28 @@ from archon_contracts.formats import QuarantinedItem
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
 from services.data_prep.trust.neighbour_consistency import Consistency, ConsistencyChecker
-from services.data_prep.trust.raters import RaterGroups, is_feedback, is_provided
+from services.data_prep.trust.raters import (
+    Rater,
+    RaterGroups,
+    is_feedback,
+    is_limited,
+    is_provided,
+    rater_of,
+)
 from services.data_prep.trust.rules import TrustResult, TrustWindow, seeded_sort_key
 
 DENIED: Final = "not "
 """Before a label: the target under which the rules of a window see a rating."""
+DENIALS_OF_AN_ANSWER: Final = 3
+"""That count of one independent rater in a window which others rate in too."""
+MINIMUM_RATERS: Final = 2
+"""Independent raters of whom each says that an answer was wrong somewhere; one alone, with three
+such ratings, took a tenth of an intent's requests away."""
+ALONE: Final = "no other rater of this window says that this answer was ever wrong"
+INSISTENT: Final = (
+    f"its rater says of more than {DENIALS_OF_AN_ANSWER} requests of this window that this answer "
+    "was wrong"
+)
 
 
 def apply_trust_to_negatives(
@@ -42,8 +61,14 @@ def apply_trust_to_negatives(
     window.cap_sources()
     window.cap_raters()
     quarantined = dict(window.quarantined)
+    for place, (reason, explanation) in _find_doubted(denied, window.remaining(), accepted).items():
+        quarantined[place] = QuarantinedItem(
+            id=denied[place].id, reason=reason, explanation=explanation
+        )
     checker = _build_checker(denied, accepted, memory, trust, seed)
     for place in window.remaining():
+        if place in quarantined:
+            continue
         opinion = checker.check(denied[place])
         known = opinion.consistency is Consistency.CONTRADICTED
         if known and opinion.other_target in ordered[place].rejected:
@@ -78,6 +103,37 @@ def cap_rewarded(
     window.cap_sources()
     window.cap_raters()
     return sorted((ordered[n] for n in window.remaining()), key=lambda item: (item.key, item.id))
+
+
+def _find_doubted(
+    denied: Sequence[Item], places: Sequence[int], accepted: Sequence[Item]
+) -> dict[int, tuple[QuarantineReason, str]]:
+    """Ratings of an answer that one rater alone calls wrong, and those beyond what one rater may
+    say of an answer; none where nobody else rates in the window."""
+    groups = RaterGroups([*denied, *accepted])
+
+    def rater_group(item: Item) -> Rater:
+        return groups.rater_group_of(rater_of(item))
+
+    if len({rater_group(item) for item in (*denied, *accepted) if is_feedback(item)}) < 2:
+        return {}
+    # A crowd without names may be many people, and an expert's word is enough.
+    limited = [
+        p for p in places if is_limited(denied[p]) and not groups.is_crowd(rater_of(denied[p]))
+    ]
+    supporters: defaultdict[str, set[Rater]] = defaultdict(set)
+    for place in places:
+        supporters[denied[place].target].add(rater_group(denied[place]))
+    counts, found = Counter[tuple[Rater, str]](), dict[int, tuple[QuarantineReason, str]]()
+    for place in limited:
+        item = denied[place]
+        said = rater_group(item), item.target
+        counts[said] += 1
+        if len(supporters[item.target]) < MINIMUM_RATERS:
+            found[place] = (QuarantineReason.CONTESTED, ALONE)
+        elif counts[said] > DENIALS_OF_AN_ANSWER:
+            found[place] = (QuarantineReason.REPEATED, INSISTENT)
+    return found
 
 
 def _denied_target(item: Item) -> str:

@@ -65,13 +65,18 @@ class PoisoningCase:
         return tuple(one for one in self.held_out if one.intent != self.wanted)
 
 
-def make_case(path: Path, prefix: str, seed: int, *, windows: int = 1) -> PoisoningCase:
-    """A case of some windows: four new intents in a single one, three in each of several."""
+def make_case(
+    path: Path, prefix: str, seed: int, *, windows: int = 1, known: int = DEPLOYED
+) -> PoisoningCase:
+    """A case of some windows: four new intents in a single one, three in each of several.
+
+    The agent's first version knows so many others.
+    """
     chance = random.Random(f"{prefix} {seed}")
     learnable, testable, domain = sample_by_intent(path, chance)
     intents = sorted(learnable)
     chance.shuffle(intents)
-    deployed, later = tuple(intents[:DEPLOYED]), intents[DEPLOYED:]
+    deployed, later = tuple(intents[:known]), intents[known:]
     each = 4 if windows == 1 else 3
     new = tuple(tuple(later[n * each : (n + 1) * each]) for n in range(windows))
     victim = chance.choice(deployed)

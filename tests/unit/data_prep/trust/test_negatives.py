@@ -43,6 +43,43 @@ def test_a_rating_of_what_nothing_is_known_near_counts() -> None:
     assert len(believe([denied("open the garage door", "refund")]).items) == 1
 
 
+def test_one_rater_alone_takes_no_answer_away_where_others_rate() -> None:
+    places = ("garage", "kitchen", "cellar", "attic", "hall")
+    lies = [denied(f"open the door of the {place}", "refund", "eve") for place in places]
+    other = denied("sing me a song", "status", "ann"), denied("play some music", "status", "bob")
+
+    result = believe([*lies, *other])
+
+    assert {each.unit for each in result.items} == {"ann", "bob"}
+    assert {each.reason for each in result.quarantined} == {"contested"}
+    # Where nobody else rates there is nobody to ask.
+    assert len(believe(lies).items) == len(lies)
+
+
+def test_names_behind_a_second_key_are_one_rater_of_an_answer() -> None:
+    places = ("garage", "kitchen", "cellar", "attic")
+    lies = [
+        item(text := f"open the door of the {place}", "", actual="refund", rejected=("refund",),
+             unit=f"eve-{n}", submitted_by="key:2", id=text)
+        for n, place in enumerate(places)
+    ]  # fmt: skip
+    honest = [denied(f"sing song number {n} {w}", "status", w) for n, w in enumerate("abcdefgh")]
+
+    kept = believe([*lies, *honest]).items
+
+    assert {each.actual for each in kept} == {"status"}
+
+
+def test_of_one_rater_three_denials_of_an_answer_count() -> None:
+    places = ("garage", "kitchen", "cellar", "attic", "hall")
+    many = [denied(f"open the door of the {place}", "refund", "eve") for place in places]
+
+    result = believe([*many, denied("sing me a song", "refund", "ann")])
+
+    assert sorted(each.unit for each in result.items) == ["ann", "eve", "eve", "eve"]
+    assert {each.reason for each in result.quarantined} == {"repeated"}
+
+
 def test_one_rater_rates_no_more_than_its_limit_and_no_text_again_and_again() -> None:
     words = ("garage", "window", "kettle", "lamp", "door", "oven", "fan", "radio", "lock", "tap")
     many = [
