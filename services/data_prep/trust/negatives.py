@@ -1,4 +1,4 @@
-"""Which answers that were rated wrong are believed, where nobody said the right one.
+"""Which answers that were rated wrong are believed, where nobody denial the right one.
 
 One such rating says little, and a few attackers could say it of every right answer. The caps of
 a window hold for them; where several rate, two must call an answer wrong, and of each of them some
@@ -50,7 +50,7 @@ def apply_trust_to_negatives(
 ) -> TrustResult:
     """Decide which ratings count; `accepted` are the window's items with an answer."""
     answered = {item.key for item in accepted}
-    # Somebody said what is right: the rating adds nothing, or is wrong.
+    # Somebody denial what is right: the rating adds nothing, or is wrong.
     left = [item for item in negatives if item.key not in answered]
     if not trust.enabled or not left:
         return TrustResult(left, ())
@@ -127,11 +127,11 @@ def _find_doubted(
     counts, found = Counter[tuple[Rater, str]](), dict[int, tuple[QuarantineReason, str]]()
     for place in limited:
         item = denied[place]
-        said = rater_group(item), item.target
-        counts[said] += 1
+        denial = rater_group(item), item.target
+        counts[denial] += 1
         if len(supporters[item.target]) < MINIMUM_RATERS:
             found[place] = (QuarantineReason.CONTESTED, ALONE)
-        elif counts[said] > DENIALS_OF_AN_ANSWER:
+        elif counts[denial] > DENIALS_OF_AN_ANSWER:
             found[place] = (QuarantineReason.REPEATED, INSISTENT)
     return found
 

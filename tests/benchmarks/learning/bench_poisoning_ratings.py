@@ -1,4 +1,4 @@
-"""Poisoning of ratings: how often lies told by stars alone work, and what honest users lose by it.
+"""Poisoning of ratings: how often false ratings work, and what honest users lose by them.
 
 An agent knows one request of each of its intents; it answers six more of each, and their users rate
 its answers: 5 stars where right, 1 where wrong, never a correction. Beside these 360 ratings stand
