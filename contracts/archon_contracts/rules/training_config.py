@@ -138,6 +138,11 @@ class TrainingConfig(ValueObject):
         description="Time for a search of the settings that are not named, before a fine-tuning "
         "and by its validation items [s]. Classifiers and selectors; absent or 0: none.",
     )
+    search_trials: Annotated[PositiveCount, at_most(200)] | None = Field(
+        default=None,
+        description="Trainings of such a search, within an hour or `search_seconds`. Absent: as "
+        "many as the time allows, 30 at most.",
+    )
     repeat_seconds: Annotated[Seconds, at_most(3600)] | None = Field(
         default=None,
         description="Time for repeats of a fine-tuning with other seeds, from which the noise "

@@ -1579,6 +1579,12 @@ export interface RunSummary {
 /** Permission of a key. */
 export type Scope = "feedback" | "annotate" | "read" | "write" | "operate" | "admin";
 
+/** A search of the hyper-parameters that are not named: so many trainings, or so much time. */
+export interface SearchOptions {
+  trials?: number | null;
+  seconds?: number | null;
+}
+
 /** One metric of one training attempt, summed up. */
 export interface SeriesView {
   name: string;
@@ -1835,6 +1841,8 @@ export interface StrictTrainingConfig {
   fine_tuning?: FineTuning | null;
   /** Time for a search of the settings that are not named, before a fine-tuning and by its validation items [s]. Classifiers and selectors; absent or 0: none. */
   search_seconds?: number | null;
+  /** Trainings of such a search, within an hour or `search_seconds`. Absent: as many as the time allows, 30 at most. */
+  search_trials?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeat_seconds?: number | null;
   /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2), of others reward, rating and correction alike. */
@@ -2090,6 +2098,8 @@ export interface TrainConfigRequest {
   fineTuning?: FineTuning | null;
   /** Time for a search of the settings that are not named, before a fine-tuning and by its validation items [s]. Classifiers and selectors; absent or 0: none. */
   searchSeconds?: number | null;
+  /** Trainings of such a search, within an hour or `search_seconds`. Absent: as many as the time allows, 30 at most. */
+  searchTrials?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeatSeconds?: number | null;
   /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2), of others reward, rating and correction alike. */
@@ -2109,6 +2119,7 @@ export interface TrainConfigRequest {
   /** Its version; absent: the deployed one. */
   sourceVersion?: string | null;
   validation?: ValidationOptions;
+  search?: SearchOptions | null;
 }
 
 /** Hyper-parameters. An absent one takes the recipe's default for the kind of agent. */
@@ -2156,6 +2167,8 @@ export interface TrainingConfig {
   fine_tuning?: FineTuning | null;
   /** Time for a search of the settings that are not named, before a fine-tuning and by its validation items [s]. Classifiers and selectors; absent or 0: none. */
   search_seconds?: number | null;
+  /** Trainings of such a search, within an hour or `search_seconds`. Absent: as many as the time allows, 30 at most. */
+  search_trials?: number | null;
   /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
   repeat_seconds?: number | null;
   /** What reinforcement learns from: rewards by name, with their weights. Absent: of generators exact and valid (0.2), of others reward, rating and correction alike. */

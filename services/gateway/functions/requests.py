@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -41,6 +41,19 @@ class ValidationOptions(FunctionRequest):
     frequency: Literal["epoch"] = "epoch"
 
 
+class SearchOptions(FunctionRequest):
+    """A search of the hyper-parameters that are not named: so many trainings, or so much time."""
+
+    trials: Integer | None = Field(default=None, ge=1, le=200)
+    seconds: float | None = Field(default=None, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.trials is None and self.seconds is None:
+            raise ValueError("give at least one of trials and seconds")
+        return self
+
+
 class TrainConfigRequest(StrictTrainingConfig):
     """A training's method, data and hyper-parameters."""
 
@@ -55,14 +68,18 @@ class TrainConfigRequest(StrictTrainingConfig):
         default=None, description="Its version; absent: the deployed one."
     )
     validation: ValidationOptions = ValidationOptions()
+    search: SearchOptions | None = None
 
     def training_config(self) -> StrictTrainingConfig:
-        """The hyper-parameters; the spelling `validation.split` wins."""
+        """The hyper-parameters; the spellings `validation.split` and `search` win."""
         provided = self.model_dump(
             include=set(StrictTrainingConfig.model_fields), exclude_unset=True
         )
         if self.validation.split is not None:
             provided["validation_split"] = self.validation.split
+        if self.search is not None:
+            limits = self.search.model_dump(exclude_none=True)
+            provided |= {f"search_{name}": value for name, value in limits.items()}
         return StrictTrainingConfig(**provided)
 
 

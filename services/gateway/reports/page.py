@@ -76,6 +76,7 @@ FIGURES: Final[Mapping[str, str]] = {
     metric_names.INTERPOLATION_FACTOR: "way from the deployed weights to the run's end",
     metric_names.SEARCH_TRIALS: "trials of the search for settings",
     metric_names.SEARCH_PRUNED: "trials that ended early",
+    metric_names.SEARCH_FAILED: "trials of which no model came",
     metric_names.SEARCH_SECONDS: "seconds of the search",
     metric_names.SEED_TRAININGS: "trainings that differ by their seed alone",
     metric_names.SEED_DEVIATION: "standard deviation of their accuracy",
@@ -92,12 +93,15 @@ def _effort(run: RunSummary | None) -> list[tuple[str, str]]:
         found.append(("new items that were left out", f"{run.left_out}"))
     metrics = run.metrics
     found += [(words, f"{metrics[name]:.4g}") for name, words in FIGURES.items() if name in metrics]
-    chosen = metric_names.SEARCHED
-    return found + [
-        (f"found by the search: {name.removeprefix(chosen).replace('_', ' ')}", f"{value:.3g}")
-        for name, value in sorted(metrics.items())
-        if name.startswith(chosen)
-    ]
+    chosen, importance = metric_names.SEARCHED, metric_names.SEARCH_IMPORTANCE
+    for name, value in sorted(metrics.items()):
+        if name.startswith(chosen):
+            setting = name.removeprefix(chosen).replace("_", " ")
+            found.append((f"found by the search: {setting}", f"{value:.3g}"))
+        elif name.startswith(importance):
+            setting = name.removeprefix(importance).replace("_", " ")
+            found.append((f"of the accuracy's variation explained by {setting}", f"{value:.0%}"))
+    return found
 
 
 def _conclusion(report: RunReport) -> tuple[str, str]:

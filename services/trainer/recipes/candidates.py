@@ -251,7 +251,7 @@ def _fine_tuned_or(
     """
     train_items, validation_items, negatives = parts
     started = time.perf_counter()
-    if (run.config.search_seconds or run.config.repeat_seconds) and validation_items:
+    if run.config.has_repeated_trainings and validation_items:
         # Imported where it is asked for: other runs do without its memory.
         from services.trainer.recipes.search import fine_tune_within_time
 

@@ -78,6 +78,9 @@ class EncoderConfig(RunConfig):
     search_seconds: float = Field(
         default=0.0, ge=0, description="Time for a search before a fine-tuning [s]; 0: none."
     )
+    search_trials: int = Field(
+        default=0, ge=0, description="Trainings of a search before a fine-tuning; 0: by its time."
+    )
     repeat_seconds: float = Field(
         default=0.0, ge=0, description="Time for repeats with other seeds [s]; 0: none."
     )
@@ -88,6 +91,11 @@ class EncoderConfig(RunConfig):
         default=FineTuning.AUTO,
         description="Whether the encoder is fine-tuned beside the closed-form head.",
     )
+
+    @property
+    def has_repeated_trainings(self) -> bool:
+        """Whether a search comes before a fine-tuning, or repeats after it."""
+        return bool(self.search_seconds or self.search_trials or self.repeat_seconds)
 
 
 class SelectorConfig(EncoderConfig):

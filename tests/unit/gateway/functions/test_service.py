@@ -192,8 +192,33 @@ def test_the_specifications_example_becomes_a_job() -> None:
     )
 
 
+def test_a_search_and_a_source_become_those_of_the_job() -> None:
+    config = {
+        "method": "transfer",
+        "sourceAgent": "teacher",
+        "sourceVersion": "1.0.0",
+        "transferLayers": "gradual",
+        "search": {"trials": 20, "seconds": 60},
+    }
+
+    request_body = build_job_request(TrainAgentRequest(agentId="a", config=config))
+
+    assert (request_body.source_agent, request_body.source_version) == ("teacher", "1.0.0")
+    assert request_body.config.transfer_layers == "gradual"
+    assert (request_body.config.search_trials, request_body.config.search_seconds) == (20, 60)
+
+
 @pytest.mark.parametrize(
-    "config", [{"epochs": -1}, {"learningRate": 7}, {"epoch": 3}, {"validation": {"splt": 0.1}}]
+    "config",
+    [
+        {"epochs": -1},
+        {"learningRate": 7},
+        {"epoch": 3},
+        {"validation": {"splt": 0.1}},
+        {"search": {}},
+        {"search": {"trials": 0}},
+        {"search": {"seconds": 99_999}},
+    ],
 )
 def test_a_hyper_parameter_out_of_range_or_misspelt_is_refused(config: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from archon_contracts.metric_names import (
+    SEARCH_IMPORTANCE,
     SEARCH_PRUNED,
+    SEARCH_TRIAL,
     SEARCH_TRIALS,
     SEARCHED,
     SEED_DEVIATION,
@@ -16,6 +18,7 @@ from archon_contracts.metric_names import (
     VALIDATION_ACCURACY,
 )
 from services.trainer.child import run as run_child
+from services.trainer.errors import NonFiniteLoss, RunInvalid
 from services.trainer.recipes import search as searching
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.progress_callback import Report
@@ -174,3 +177,60 @@ def test_a_fine_tuning_is_repeated_with_other_seeds_while_the_time_allows(
     assert metrics.get(SEED_TRAININGS) == (trainings if trainings > 1 else None)
     assert (SEED_DEVIATION in metrics) == (trainings > 1)
     assert metrics.get(SEED_DEVIATION, 1.0) > 0
+
+
+class KilledTraining(FakeTraining):
+    """Dies in one of its trainings, as by kill -9."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._at = at
+
+    def __call__(self, run: TrainingRun[Any], report: Report) -> TrainResult:
+        if len(self.tried) + 1 == self._at:
+            raise KeyboardInterrupt
+        return super().__call__(run, report)
+
+
+def test_a_killed_search_loses_no_trial_and_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole, killed, after = FakeTraining(), KilledTraining(at=6), FakeTraining()
+    limits = {"search_seconds": 0, "search_trials": 12}
+    expected = search(a_run(tmp_path / "whole", **limits), whole)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(a_run(tmp_path / "killed", **limits), killed)
+    found = search(a_run(tmp_path / "killed", **limits), after)
+
+    assert len(after.tried) == 12 - 5  # the sixth was begun, and is tried again
+    tried = [*killed.tried, *after.tried]
+    assert [each.config for each in tried] == [each.config for each in whole.tried]
+    assert found.run.config == expected.run.config
+
+
+def test_each_trial_is_reported_with_its_values(tmp_path: Path) -> None:
+    reports: list[dict[str, Any]] = []
+
+    found = search(a_run(tmp_path, search_trials=8), FakeTraining(), reports.append)
+
+    assert [each["step"] for each in reports] == list(range(1, 9))
+    best = max(reports, key=lambda each: each["values"].get(f"{SEARCH_TRIAL}accuracy", -9))
+    assert best["values"][f"{SEARCH_TRIAL}learning_rate"] == found.run.config.learning_rate
+
+
+def test_the_setting_that_matters_is_the_important_one(tmp_path: Path) -> None:
+    metrics = search(a_run(tmp_path, search_trials=20), FakeTraining()).metrics
+
+    importance = {
+        name.removeprefix(SEARCH_IMPORTANCE): value
+        for name, value in metrics.items()
+        if name.startswith(SEARCH_IMPORTANCE)
+    }
+    assert max(importance, key=lambda name: importance[name]) == "learning_rate"
+
+
+def test_a_search_whose_every_trial_fails_says_why(tmp_path: Path) -> None:
+    def diverge(_run: TrainingRun[Any], _report: Report) -> TrainResult:
+        raise NonFiniteLoss("The loss of step 3 is nan")
+
+    with pytest.raises(RunInvalid, match=r"Each of the 3 trials .* step 3 is nan; name a smaller"):
+        search(a_run(tmp_path, search_trials=3), diverge)

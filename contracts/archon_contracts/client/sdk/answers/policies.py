@@ -272,6 +272,11 @@ class TrainingConfigInfo(ApiAnswer):
         description="Time for a search of the settings that are not named, before a fine-tuning "
         "and by its validation items [s]. Classifiers and selectors; absent or 0: none.",
     )
+    search_trials: int | None = Field(
+        default=None,
+        description="Trainings of such a search, within an hour or `search_seconds`. Absent: as "
+        "many as the time allows, 30 at most.",
+    )
     repeat_seconds: float | None = Field(
         default=None,
         description="Time for repeats of a fine-tuning with other seeds, from which the noise "
