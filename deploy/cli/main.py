@@ -28,7 +28,7 @@ from deploy.cli.data import datasets
 from deploy.cli.errors import OneSentenceErrors
 from deploy.cli.evaluation import benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
-from deploy.cli.learning import curriculum, synthetic
+from deploy.cli.learning import cost, curriculum, synthetic
 from deploy.cli.screens import watch
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("quickstart", epilog=quickstart.EXAMPLES)(quickstart.quickstart)
 app.command("open", epilog=open_page.EXAMPLES)(open_page.open_page)
 app.command("watch", epilog=watch.EXAMPLES)(watch.watch)
+app.command("cost", epilog=cost.EXAMPLES)(cost.cost)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)

@@ -60,6 +60,7 @@ def build_app(settings: Settings) -> Application:
         "worker_id": settings.worker_id,
         "threads": settings.trainer_threads,
         "precision": settings.trainer_precision,
+        "rates": settings.resource_rates,
         "remote_models": RemoteModels(settings.base_model_sources),
     }
     training = TrainingWorker(children=children, **collaborators)

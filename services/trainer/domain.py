@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from archon_contracts.commands import TrainModel
 from archon_contracts.events import MetricPoint
 from archon_inference.devices import Precision
 from services.trainer.errors import NoOptimizerSteps
+from services.trainer.resources import ResourceRates
 
 # A short run makes many steps a second: a message for each would load outbox and topic.
 MAX_BATCH_POINTS = 50
@@ -43,11 +44,12 @@ class RunFolders:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What a run computes on, and how precisely."""
+    """What a run computes on, how precisely, and what that costs."""
 
     threads: int
     device: str = "cpu"
     precision: Precision = "float32"
+    rates: ResourceRates = field(default_factory=ResourceRates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ def build_run_spec(command: TrainModel, folders: RunFolders, hardware: Hardware)
         "threads": hardware.threads,
         "device": hardware.device,
         "precision": hardware.precision,
+        "rates": asdict(hardware.rates),
         "retention": command.retention.value,
         "plan": command.plan.model_dump(mode="json") if command.plan else None,
         "config": command.config.model_dump(mode="json", exclude_none=True),

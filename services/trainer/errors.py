@@ -8,6 +8,7 @@ ArchonError
         ├── RunInvalid       the run's settings contradict each other or the model
         ├── RewardInvalid    a reward failed, or is no number from -1 to 1
         ├── NoLearningSignal no reward makes one answer better than another
+        ├── TimeLimitReached its steps take longer than it may
         ├── NoOptimizerSteps the run ended without an optimizer step
         └── NonFiniteLoss    loss or gradient was not a number; no step was taken with it
 
@@ -41,6 +42,10 @@ class RewardInvalid(TrainingImpossible):
 
 class NoLearningSignal(TrainingImpossible):
     """No reward makes one answer better than another."""
+
+
+class TimeLimitReached(TrainingImpossible):
+    """The run's steps take longer than its `maximum_seconds`."""
 
 
 class NoOptimizerSteps(TrainingImpossible):

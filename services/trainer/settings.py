@@ -13,6 +13,7 @@ from pydantic import Field
 from archon_contracts.base import Identifier
 from archon_contracts.private_folder import private_temporary_folder
 from archon_inference.devices import DEVICE_PATTERN, Precision
+from services.trainer.resources import ResourceRates
 from shared.settings import ServiceSettings
 
 
@@ -52,9 +53,31 @@ class Settings(ServiceSettings):
         description="Beginnings of addresses that base models may be fetched from, such as "
         "s3://models/ or hf://owner/; empty: none.",
     )
+    trainer_core_hour_price: float = Field(
+        default=0.0, ge=0, description="Price of a core for an hour of work, in any currency."
+    )
+    trainer_accelerator_hour_price: float = Field(
+        default=0.0, ge=0, description="Price of an accelerator for an hour, in the same currency."
+    )
+    trainer_core_watts: float = Field(
+        default=10.0, ge=0, description="Power of a busy core, for the estimate of energy [W]."
+    )
+    trainer_accelerator_watts: float = Field(
+        default=350.0, ge=0, description="Power of an accelerator, for the same estimate [W]."
+    )
     trainer_report_seconds: float = Field(
         default=30.0, gt=0, description="Longest time between two capacity reports [s]."
     )
+
+    @property
+    def resource_rates(self) -> ResourceRates:
+        """What cost and energy of a run are estimated by."""
+        return ResourceRates(
+            core_hour=self.trainer_core_hour_price,
+            accelerator_hour=self.trainer_accelerator_hour_price,
+            core_watts=self.trainer_core_watts,
+            accelerator_watts=self.trainer_accelerator_watts,
+        )
 
     @property
     def work_dir(self) -> Path:

@@ -27,6 +27,7 @@ from services.trainer.domain import (
 from services.trainer.errors import RunInvalid
 from services.trainer.ports import ArtifactStore, AttemptRecords, Children, Guard, Outbox
 from services.trainer.progress import TrainingProgress
+from services.trainer.resources import ResourceRates
 from shared.errors import ChildFailed, PermanentError
 from shared.messaging.messages import Cause
 from shared.ports import Clock
@@ -58,6 +59,7 @@ class TrainingWorker:
     worker_id: str
     threads: int
     precision: Precision = "float32"
+    rates: ResourceRates = field(default_factory=ResourceRates)
     remote_models: RemoteModels = field(default_factory=RemoteModels)
     entry: str = ENTRY
 
@@ -65,7 +67,7 @@ class TrainingWorker:
         """Train from the last checkpoint of this attempt, or from the start."""
         command = TrainModel.model_validate(lease.payload)
         with self.capacity.reserve_slot() as device:
-            hardware = Hardware(self.threads, device, self.precision)
+            hardware = Hardware(self.threads, device, self.precision, self.rates)
             spec = build_run_spec(command, await self._fetch(command, lease), hardware)
             progress = self._progress(command, lease)
             result = await self.children.run(self.entry, spec, progress.report)

@@ -123,6 +123,12 @@ class TrainingConfig(ValueObject):
         description="Scale of a preference loss; absent: 0.1, of simpo 2.",
     )
     checkpoint_steps: PositiveCount | None = None
+    maximum_seconds: Annotated[Seconds, at_most(31_622_400)] | None = Field(
+        default=None,
+        gt=0,
+        description="Longest time of a training's optimizer steps [s]: one that needs more fails, "
+        "and says how far it came. Absent: none.",
+    )
     replay_ratio: Proportion | None = Field(
         default=None, description="Replayed items per new item in a continual run."
     )

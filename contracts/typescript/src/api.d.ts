@@ -11,6 +11,21 @@ export interface AdaptRequest {
   method: TrainingMethod;
 }
 
+/** Of one agent. */
+export interface AgentCost {
+  trainings: number;
+  wall_seconds: number;
+  cpu_seconds: number;
+  /** Time for which accelerators were taken. */
+  gpu_seconds: number;
+  energy_wh: number;
+  /** In the currency of the trainers' prices; 0 without prices. */
+  cost: number;
+  agent_id: string;
+  /** Of the training that took most. */
+  peak_memory_mb: number;
+}
+
 /** What an agent does with an input. */
 export type AgentKind = "selector" | "classifier" | "generator";
 
@@ -344,6 +359,13 @@ export interface ComparisonView {
   metrics: MetricDifference[];
   /** Fields of their lineage that differ: data, configuration, seed, code, libraries. */
   differences: FieldDifference[];
+}
+
+/** By agent, and of the whole tenant. */
+export interface CostsView {
+  since: string;
+  agents: AgentCost[];
+  total: ResourceUse;
 }
 
 /** Times at which an agent is retrained, where there is feedback by then. */
@@ -1382,6 +1404,18 @@ export interface RefusedAttempt {
 /** What a metric must do. */
 export type RequirementKind = "must_improve" | "may_not_fall";
 
+/** What trainings used that ended with a model; cost and energy are estimates. */
+export interface ResourceUse {
+  trainings: number;
+  wall_seconds: number;
+  cpu_seconds: number;
+  /** Time for which accelerators were taken. */
+  gpu_seconds: number;
+  energy_wh: number;
+  /** In the currency of the trainers' prices; 0 without prices. */
+  cost: number;
+}
+
 /** Which versions stay; all others are archived, but for those that are protected. */
 export interface RetentionRequest {
   /** Newest versions that stay. */
@@ -1834,6 +1868,8 @@ export interface StrictTrainingConfig {
   /** Scale of a preference loss; absent: 0.1, of simpo 2. */
   preference_beta?: number | null;
   checkpoint_steps?: number | null;
+  /** Longest time of a training's optimizer steps [s]: one that needs more fails, and says how far it came. Absent: none. */
+  maximum_seconds?: number | null;
   /** Replayed items per new item in a continual run. */
   replay_ratio?: number | null;
   validation_split?: number | null;
@@ -2091,6 +2127,8 @@ export interface TrainConfigRequest {
   /** Scale of a preference loss; absent: 0.1, of simpo 2. */
   preferenceBeta?: number | null;
   checkpointSteps?: number | null;
+  /** Longest time of a training's optimizer steps [s]: one that needs more fails, and says how far it came. Absent: none. */
+  maximumSeconds?: number | null;
   /** Replayed items per new item in a continual run. */
   replayRatio?: number | null;
   validationSplit?: number | null;
@@ -2160,6 +2198,8 @@ export interface TrainingConfig {
   /** Scale of a preference loss; absent: 0.1, of simpo 2. */
   preference_beta?: number | null;
   checkpoint_steps?: number | null;
+  /** Longest time of a training's optimizer steps [s]: one that needs more fails, and says how far it came. Absent: none. */
+  maximum_seconds?: number | null;
   /** Replayed items per new item in a continual run. */
   replay_ratio?: number | null;
   validation_split?: number | null;
@@ -3071,6 +3111,13 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: Record<string, unknown>;
+  };
+  /** Time, memory, energy and estimated cost of trainings that ended with a model. */
+  'GET /v1/costs': {
+    path: {};
+    query: { agent_id?: string | null; days?: number };
+    body: undefined;
+    answer: CostsView;
   };
   /** Store spans; those without valid ids and times are counted in the answer. */
   'POST /v1/traces': {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,14 @@ from services.gateway.auth.credentials import Caller
 from services.gateway.domain import JobView
 from services.gateway.metrics.store import MetricReads
 from services.gateway.read_models.queries import QueryService
-from services.gateway.views.metrics import CurveView, MetricSample, MetricView, SeriesView
+from services.gateway.views.metrics import (
+    CostsView,
+    CurveView,
+    MetricSample,
+    MetricView,
+    ResourceUse,
+    SeriesView,
+)
 from shared.postgres.database import Tx
 
 REPORT_POINTS: Final = 500
@@ -40,6 +48,14 @@ class MetricQueries:
         """Each metric of each attempt of a job by step, thinned."""
         job = await self._queries.job(tx, caller, job_id)
         return await self._reads.curves(tx, job, names=names, points=points)
+
+    async def costs(self, tx: Tx, since: datetime, agent_id: str | None) -> CostsView:
+        """What trainings used, by agent and together."""
+        agents = await self._reads.costs(tx, since, agent_id)
+        total = {
+            name: sum(getattr(each, name) for each in agents) for name in ResourceUse.model_fields
+        }
+        return CostsView(since=since, agents=agents, total=ResourceUse(**total))
 
     async def samples(self, tx: Tx, job: JobView) -> list[MetricSample]:
         """The thinned curves of a job as single values, for its report."""

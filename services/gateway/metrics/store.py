@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
+from archon_contracts.metric_names import PEAK_MEMORY, RESOURCES, SUMMED_RESOURCES
 from services.gateway.domain import JobSummary
 from services.gateway.errors import FieldError, Invalid
-from services.gateway.views.metrics import CurveView, MetricView, SeriesView
+from services.gateway.views.metrics import AgentCost, CurveView, MetricView, SeriesView
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -48,6 +49,24 @@ class MetricReads:
             )
             raise Invalid([FieldError("query.name", "too_many_points", message)])
         return found
+
+    async def costs(self, tx: Tx, since: datetime, agent_id: str | None) -> list[AgentCost]:
+        """What the trainings of each agent used, of jobs that were created since then."""
+        rows = self._queries.training_costs(
+            tx, since=since, agent_id=agent_id, summed=list(SUMMED_RESOURCES), peak=PEAK_MEMORY
+        )
+        return [
+            AgentCost(
+                agent_id=row["agent_id"],
+                trainings=row["trainings"],
+                peak_memory_mb=row["peak_memory_mb"],
+                **{
+                    name.removeprefix(RESOURCES): (row["amounts"] or {}).get(name, 0.0)
+                    for name in SUMMED_RESOURCES
+                },
+            )
+            async for row in rows
+        ]
 
     async def series(self, tx: Tx, job: JobSummary) -> list[SeriesView]:
         """Each metric of each attempt, summed up."""

@@ -1,17 +1,20 @@
-"""Status of a tenant, and for operators of the system."""
+"""Status of a tenant and the cost of its trainings, and for operators the state of the system."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
+from archon_contracts.base import Name
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.routes.dependencies import GatewayApi
+from services.gateway.views.metrics import CostsView
 
 
 def build_router(api: GatewayApi) -> APIRouter:
-    """The status route."""
+    """Routes of status and costs."""
     router = APIRouter(tags=["status"])
     reader = api.require_caller(Scope.READ)
 
@@ -26,5 +29,16 @@ def build_router(api: GatewayApi) -> APIRouter:
                 found |= await api.queries.system_status(tx)
                 found |= {"kafka": api.feedback_producer.connection_faults or "connected"}
         return found | {"shedding": api.backpressure.describe_shedding()}
+
+    @router.get("/costs")
+    async def show_costs(
+        agent_id: Annotated[Name | None, Query()] = None,
+        days: Annotated[int, Query(ge=1, le=366, description="Of jobs so old at most.")] = 30,
+        caller: Caller = reader,
+    ) -> CostsView:
+        """Time, memory, energy and estimated cost of trainings that ended with a model."""
+        since = api.clock.now() - timedelta(days=days)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.metrics.costs(tx, since, agent_id)
 
     return router

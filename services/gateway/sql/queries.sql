@@ -292,6 +292,23 @@ WHERE m.job_id = :job_id AND m.recorded_at >= :since
 GROUP BY m.attempt, m.name
 ORDER BY m.attempt, m.name;
 
+-- name: training_costs(since, agent_id, summed, peak)
+-- What trainings reported that ended with a model, by agent; of jobs that were created since then.
+SELECT j.agent_id, count(DISTINCT (j.job_id, m.attempt))::int AS trainings,
+       (SELECT jsonb_object_agg(name, amount) FROM (
+            SELECT n.name, sum(v) AS amount
+            FROM jobs k JOIN job_metrics n USING (job_id, tenant_id), unnest(n.amounts) AS v
+            WHERE k.agent_id = j.agent_id AND k.created_at >= :since
+              AND n.recorded_at >= :since AND n.name = ANY(:summed::text[])
+            GROUP BY n.name
+        ) s) AS amounts,
+       max((SELECT max(v) FROM unnest(m.amounts) AS v)) AS peak_memory_mb
+FROM jobs j JOIN job_metrics m USING (job_id, tenant_id)
+WHERE j.created_at >= :since AND m.recorded_at >= :since AND m.name = :peak
+  AND (:agent_id::text IS NULL OR j.agent_id = :agent_id)
+GROUP BY j.agent_id
+ORDER BY j.agent_id;
+
 -- name: metric_curves(job_id, since, names, buckets)
 -- Lowest and highest point of each of so many equal ranges of steps: a plot of them covers the same
 -- pixels as one of all points (M4 without its first and last points; Jugel et al., VLDB 2014). A

@@ -46,3 +46,29 @@ class CurveView(View):
     points: int = Field(description="How many were recorded; more than are here: it is thinned.")
     steps: list[int]
     values: list[float]
+
+
+class ResourceUse(View):
+    """What trainings used that ended with a model; cost and energy are estimates."""
+
+    trainings: int
+    wall_seconds: float
+    cpu_seconds: float
+    gpu_seconds: float = Field(description="Time for which accelerators were taken.")
+    energy_wh: float
+    cost: float = Field(description="In the currency of the trainers' prices; 0 without prices.")
+
+
+class AgentCost(ResourceUse):
+    """Of one agent."""
+
+    agent_id: str
+    peak_memory_mb: float = Field(description="Of the training that took most.")
+
+
+class CostsView(View):
+    """By agent, and of the whole tenant."""
+
+    since: datetime
+    agents: list[AgentCost]
+    total: ResourceUse

@@ -46,6 +46,8 @@ class CheckpointedTrainer(Trainer):
     """
 
     run_metadata: dict[str, object]
+    examples = tokens = positions = 0
+    """Of the batches that this process has read; a resumed run counts from its checkpoint on."""
 
     def training_step(
         self,
@@ -58,6 +60,11 @@ class CheckpointedTrainer(Trainer):
         Raises:
             NonFiniteLoss: the optimizer has not seen the gradient.
         """
+        mask_BT = inputs.get("mask_BT", inputs.get("attention_mask"))
+        if mask_BT is not None:
+            self.examples += len(mask_BT)
+            self.tokens += int(mask_BT.sum())
+            self.positions += mask_BT.numel()
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
             raise NonFiniteLoss(f"The loss of step {self.state.global_step + 1} is {loss.item()}")

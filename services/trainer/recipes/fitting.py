@@ -22,7 +22,7 @@ from services.trainer.errors import NoOptimizerSteps
 from services.trainer.items import TrainingItem
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
 from services.trainer.recipes.layers import GradualUnfreezing, LayerPlan, build_layer_plan
-from services.trainer.recipes.progress_callback import ProgressCallback
+from services.trainer.recipes.progress_callback import ProgressCallback, TimeLimit
 from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 from services.trainer.recipes.sampling_order import (
     SINGLE_STAGE,
@@ -110,7 +110,8 @@ def build_training_arguments(run: TrainingRun[RunConfig], items: int) -> dict[st
         "output_dir": str(run.checkpoint_dir),
         # Always explicit: the learning-rate schedule and the planned order must end together.
         "max_steps": steps,
-        "per_device_train_batch_size": config.batch_size,
+        "per_device_train_batch_size": math.ceil(config.batch_size / config.accumulation),
+        "gradient_accumulation_steps": config.accumulation,
         "learning_rate": config.learning_rate,
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
@@ -206,6 +207,8 @@ def fit(
         progress.validate,
     )
     trainer.add_callback(best)
+    if run.config.maximum_seconds is not None:
+        trainer.add_callback(TimeLimit(run.config.maximum_seconds))
     checkpoint = find_newest_checkpoint(run.checkpoint_dir)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if result.global_step < 1:
@@ -226,6 +229,7 @@ def fit(
             metric_names.TRAIN_LOSS: train_loss,
             **describe_losses(losses),
             **progress.validation,
+            **describe_throughput(trainer, train_seconds),
             **({metric_names.BEST_EPOCH: float(restored.epoch)} if restored else {}),
         },
         seconds={
@@ -233,6 +237,18 @@ def fit(
             "validate": progress.validation_seconds,
         },
     )
+
+
+def describe_throughput(trainer: CheckpointedTrainer, seconds: float) -> dict[str, float]:
+    """What the steps read; nothing where the batches have no mask."""
+    if not trainer.positions:
+        return {}
+    return {
+        metric_names.EXAMPLES: float(trainer.examples),
+        metric_names.TOKENS: float(trainer.tokens),
+        metric_names.EXAMPLES_PER_SECOND: trainer.examples / max(seconds, 1e-9),
+        metric_names.PADDING: 1 - trainer.tokens / trainer.positions,
+    }
 
 
 def describe_losses(losses: Sequence[float]) -> dict[str, float]:

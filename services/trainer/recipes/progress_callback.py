@@ -10,6 +10,7 @@ from opentelemetry import trace
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from archon_contracts import metric_names, telemetry
+from services.trainer.errors import TimeLimitReached
 
 Report = Callable[[dict[str, object]], None]
 Validate = Callable[[], dict[str, float]]
@@ -101,3 +102,23 @@ class ProgressCallback(TrainerCallback):
         self._report(
             {"event": "metrics", "step": state.global_step, "epoch": state.epoch, "values": values}
         )
+
+
+class TimeLimit(TrainerCallback):
+    """Ends a run whose steps take longer than it may; the time of this process counts."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Raises TimeLimitReached once the time is over, unless the run is done."""
+        spent = time.monotonic() - self._began
+        if spent > self._seconds and state.global_step < state.max_steps:
+            raise TimeLimitReached(
+                f"The training took {spent:.0f} s for {state.global_step} of {state.max_steps} "
+                f"steps, and maximum_seconds allows {self._seconds:g} s; raise it, or train on "
+                "fewer items or epochs"
+            )

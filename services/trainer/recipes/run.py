@@ -43,6 +43,12 @@ class RunConfig(BaseModel):
         default=1, ge=1, description="Steps that few items are repeated for, beyond `epochs`."
     )
     checkpoint_steps: int = Field(default=20, ge=1, description="Steps between two checkpoints.")
+    maximum_seconds: float | None = Field(
+        default=None, gt=0, description="Longest time of the optimizer steps [s]."
+    )
+    accumulation: int = Field(
+        default=1, ge=1, description="Parts of a batch that go through the model one by one."
+    )
     maximum_worse_epochs: int = Field(
         default=5,
         ge=1,

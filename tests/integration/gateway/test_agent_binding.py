@@ -124,6 +124,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/webhooks/{job}/deliveries", None, 403),
     ("POST", "/v1/webhooks/{job}/remove", None, 403),
     ("GET", "/v1/status", None, 403),
+    ("GET", "/v1/costs", None, 403),
     ("GET", "/v1/audit/verify", None, 403),
     ("GET", "/v1/dead-letters", None, 403),
     ("GET", "/v1/dead-letters/x", None, 403),

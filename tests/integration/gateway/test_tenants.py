@@ -140,6 +140,7 @@ LISTS = (
     "/v1/jobs",
     "/v1/jobs?agent_id={agent}",
     "/v1/datasets",
+    "/v1/costs",
     "/v1/status",
 )
 TRIED_BELOW = {("POST", "/v1/datasets"), ("POST", "/v1/traces"), ("GET", "/v1/events")}

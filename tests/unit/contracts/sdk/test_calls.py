@@ -37,6 +37,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "benchmark_report": ((ID, "r.json"), {}),
         "analyze_agent_logs": (("a",), {"hours": 2}),
         "log_analysis": ((ID,), {}),
+        "costs": ((), {"agent_id": "a", "days": 7}),
         "status": ((), {}),
     },
     "agents": {

@@ -257,6 +257,11 @@ class TrainingConfigInfo(ApiAnswer):
         default=None, description="Scale of a preference loss; absent: 0.1, of simpo 2."
     )
     checkpoint_steps: int | None = None
+    maximum_seconds: float | None = Field(
+        default=None,
+        description="Longest time of a training's optimizer steps [s]: one that needs more fails, "
+        "and says how far it came. Absent: none.",
+    )
     replay_ratio: float | None = Field(
         default=None, description="Replayed items per new item in a continual run."
     )

@@ -260,6 +260,11 @@ class AsyncArchon:
         call = read_call(api_path("log-analyses", analysis_id))
         return await self._transport.send(call, LogAnalysisInfo)
 
+    async def costs(self, *, agent_id: str | None = None, days: int = 30) -> dict[str, Any]:
+        """What trainings used, by agent and together; cost and energy are estimates."""
+        call = read_call(api_path("costs"), {"agent_id": agent_id, "days": days})
+        return await self._transport.send(call, dict[str, Any])
+
     async def status(self) -> dict[str, Any]:
         """Stored feedback, open jobs and load; with the scope `operate` the whole system's."""
         return await self._transport.send(read_call(api_path("status")), dict[str, Any])

@@ -259,6 +259,11 @@ class Archon:
         call = read_call(api_path("log-analyses", analysis_id))
         return self._transport.send(call, LogAnalysisInfo)
 
+    def costs(self, *, agent_id: str | None = None, days: int = 30) -> dict[str, Any]:
+        """What trainings used, by agent and together; cost and energy are estimates."""
+        call = read_call(api_path("costs"), {"agent_id": agent_id, "days": days})
+        return self._transport.send(call, dict[str, Any])
+
     def status(self) -> dict[str, Any]:
         """Stored feedback, open jobs and load; with the scope `operate` the whole system's."""
         return self._transport.send(read_call(api_path("status")), dict[str, Any])
