@@ -27,6 +27,7 @@ from archon_contracts.formats.manifest import (
     list_files,
     parse_manifest,
 )
+from archon_contracts.metric_names import SEARCHED
 from archon_contracts.values import ArtifactRef, RetentionStrategy, TrainingMethod
 from deploy.exports.errors import ExchangeError
 from shared.artifacts.store import ArtifactStore
@@ -133,8 +134,26 @@ def build_spec(
         "precision": "float32",
         "retention": retention.value,
         "plan": card.plan.model_dump(mode="json"),
-        "config": facts.get("config") or {},
+        "config": _settled_config(facts),
     }
+
+
+def _settled_config(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's settings with what its search chose: another search may find others."""
+    config = dict(facts.get("config") or {})
+    metrics = facts.get("training_metrics") or {}
+    chosen = {
+        name.removeprefix(SEARCHED): value
+        for name, value in metrics.items()
+        if name.startswith(SEARCHED)
+    }
+    if not chosen:
+        return config
+    for name in ("search_seconds", "search_trials"):
+        config.pop(name, None)
+    if "minimum_steps" in chosen:
+        chosen["minimum_steps"] = int(chosen["minimum_steps"])
+    return config | chosen
 
 
 def read_card(dataset: Path) -> DatasetCard:

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from archon_contracts.events import JobState
 from archon_contracts.metric_names import ACCURACY, RECALL
 from archon_contracts.values import ALL_ITEMS
-from deploy.cli.errors import FAILED
+from deploy.cli.errors import FAILED, CommandError
+from deploy.cli.model_exchange import reproduce
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import (
     ago,
@@ -124,6 +125,30 @@ def return_feedback(
     """Make the feedback of a job that gave no deployed version new data again."""
     path, done = f"/v1/jobs/{job}/return-feedback", f"giving the feedback of job {shown(job)} back"
     send_command(url, api_key, path, {"reason": reason}, done=done, as_json=as_json)
+
+
+@group.command("rerun", epilog=examples("archon jobs rerun 01939b1e-..."))
+def rerun(
+    job: JobId,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; absent: as the trainer's default.")
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Train a job's version again and compare the digests; exit code 1: they differ.
+
+    As `archon models reproduce` does; nothing of the job or its version changes.
+    """
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/jobs/{job}")
+    if not found.get("version"):
+        raise CommandError(
+            f"job {shown(job)} is {found['state']} and gave no version: there is nothing to "
+            "compare with; start it anew with the same dataset"
+        )
+    reproduce(found["agent_id"], found["version"], threads, url, api_key, as_json)
 
 
 @group.command(epilog=examples("archon jobs watch 01939b1e-..."))

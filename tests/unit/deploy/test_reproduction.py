@@ -10,12 +10,12 @@ import pytest
 from archon_contracts.events.curriculum import CurriculumPlan, CurriculumStage
 from archon_contracts.events.datasets import QualityReport
 from archon_contracts.formats import DatasetCard
-from archon_contracts.values import ArtifactRef, TrustPolicy
+from archon_contracts.values import AgentKind, ArtifactRef, TrustPolicy
 from deploy.exports.errors import ExchangeError
 from deploy.reproduction import build_spec, reproduce
 from services.trainer.child import run as train
 from shared.artifacts.store import ArtifactStore
-from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
 from tests.support.training.training_runs import REQUESTS, run_spec
 
 PLAN = CurriculumPlan(
@@ -47,10 +47,13 @@ def card() -> DatasetCard:
 class StoredVersion:
     """A classifier in a store, with the dataset it learnt and what its registration says."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: str = "classifier", **spec_of_method: Any) -> None:
         self.store = ArtifactStore(f"file://{root}/store")
-        spec = run_spec(root, tiny_encoder(root / "base"), kind="classifier", max_steps=2)
-        (root / "dataset" / "dataset.json").write_text(card().model_dump_json())
+        make_base = tiny_causal_model if kind == "generator" else tiny_encoder
+        spec = run_spec(root, make_base(root / "base"), kind=kind, max_steps=2)
+        spec |= spec_of_method | {"config": spec["config"] | spec_of_method.get("config", {})}
+        described = card().model_copy(update={"kind": AgentKind(kind)})
+        (root / "dataset" / "dataset.json").write_text(described.model_dump_json())
         dataset = asyncio.run(self.store.publish(root / "dataset"))
         facts = {name: spec[name] for name in ("method", "base_model", "config", "seed")}
         # As the first training had it: settings, labels and plan by the same names.
@@ -59,6 +62,8 @@ class StoredVersion:
         result = train(spec | folders, lambda _: None)
         artifact = asyncio.run(self.store.publish(Path(result["model_dir"])))
         facts["library_versions"] = result["library_versions"]
+        facts["training_metrics"] = result["metrics"]
+        self.artifact = artifact
         self.model: dict[str, Any] = {
             "version": "1.0.0",
             "digest": artifact.digest,
@@ -89,6 +94,42 @@ async def test_the_same_lineage_gives_the_same_digest(trained: StoredVersion) ->
 
     assert found.is_identical, found.different_files
     assert found.different_libraries == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("generator", {}),
+        ("classifier", {"method": "transfer", "config": {"transfer_layers": "gradual"}}),
+        ("classifier", {"config": {"search_trials": 3, "learning_rate": None}}),
+    ],
+    ids=["generator", "transfer", "search"],
+)
+def test_each_method_gives_its_digest_again(
+    tmp_path: Path, kind: str, spec: dict[str, Any]
+) -> None:
+    made = StoredVersion(tmp_path, kind, **spec)
+
+    found = asyncio.run(made_again(made, made.model))
+
+    assert found.is_identical, found.different_files
+
+
+def test_a_transfer_made_again_starts_from_the_same_source(tmp_path: Path) -> None:
+    source = StoredVersion(tmp_path / "source")
+    folder = asyncio.run(source.store.fetch_model(source.artifact))
+    base = source.model["lineage"]["facts"]["base_model"]
+    transfer = {"method": "transfer", "source_model": str(folder), "base_model": base}
+    made = StoredVersion(tmp_path / "own", **transfer)
+    made.store = source.store
+    dataset = asyncio.run(made.store.publish(tmp_path / "own" / "dataset"))
+    artifact = asyncio.run(made.store.publish(tmp_path / "own" / "made"))
+    made.model["lineage"]["dataset"] = dataset.model_dump()
+
+    model = made.with_facts(source_digest=source.artifact.digest)
+    found = asyncio.run(made_again(made, model))
+
+    assert found.digest == artifact.digest == made.artifact.digest
 
 
 async def test_another_seed_gives_other_weights_which_are_named(trained: StoredVersion) -> None:

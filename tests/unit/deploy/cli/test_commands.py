@@ -14,7 +14,7 @@ COMMANDS = [
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models history", "models deployed", "models compare", "models rollback", "models deploy",
     "models lineage", "models archive", "models protect", "models retain", "models live",
-    "models card", "models export", "models import", "models reproduce",
+    "models card", "models export", "models import", "models reproduce", "jobs rerun",
     "runs list", "runs show", "runs compare", "runs plot", "runs export",
     "evaluate", "serve", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
