@@ -42,5 +42,12 @@ def test_a_sample_of_the_same_is_no_drift() -> None:
     assert drift.target_stability == 0
 
 
+def test_equal_texts_are_no_drift() -> None:
+    drift = measure_drift([item("same text")] * 30, [item("same text")] * 30)
+
+    assert drift is not None
+    assert drift.p_value == 1
+
+
 def test_an_empty_memory_is_nothing_to_compare_with() -> None:
     assert measure_drift(some(60, 1), []) is None
