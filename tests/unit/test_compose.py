@@ -141,7 +141,7 @@ def test_only_the_images_that_compute_carry_torch():
         if "torch" in str(extras[extra])
     }
 
-    assert carriers == {"trainer", "evaluator"}
+    assert carriers == {"trainer", "evaluator", "synthetic_generator"}
     assert "torch" not in str(project["dependencies"])
 
 
