@@ -28,7 +28,7 @@ from deploy.cli.data import datasets
 from deploy.cli.errors import OneSentenceErrors
 from deploy.cli.evaluation import benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
-from deploy.cli.learning import cost, curriculum, synthetic
+from deploy.cli.learning import cost, curriculum, synthetic, triggers
 from deploy.cli.screens import watch
 
 app = typer.Typer(
@@ -69,6 +69,7 @@ app.add_typer(datasets.group, name="datasets")
 app.add_typer(models.group, name="models")
 app.add_typer(experiments.group, name="experiments")
 app.add_typer(curriculum.group, name="curriculum")
+app.add_typer(triggers.group, name="triggers")
 app.add_typer(runs.group, name="runs")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(audit.group, name="audit")

@@ -40,6 +40,7 @@ from services.gateway.models.queries import ModelQueries
 from services.gateway.models.store import ModelReads
 from services.gateway.read_models.curricula import CurriculumReadModel
 from services.gateway.read_models.experiments import ExperimentReadModel
+from services.gateway.read_models.feedback_history import FeedbackHistoryReadModel
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
@@ -179,6 +180,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         queries=queries,
         experiments=ExperimentReadModel(),
         curricula=CurriculumReadModel(),
+        feedback_history=FeedbackHistoryReadModel(shared.clock),
         metrics=MetricQueries(queries, MetricReads()),
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),

@@ -15,7 +15,7 @@ REFERENCE_ANSWERS: Final = 200
 """First answers of a version that say how often it is wrong where nothing has changed."""
 FEWEST_ANSWERS: Final = 50
 """Answers of the reference below which it says nothing."""
-REFERENCE_FADE: Final = 0.5
+REFERENCE_FADE: Final = 0.8
 """Factor of the reference of the versions before when a new version begins."""
 MAX_RATERS: Final = 32
 """Raters that are distinguished; further ones are counted together."""

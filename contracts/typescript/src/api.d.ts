@@ -797,6 +797,16 @@ export interface FastPathPolicy {
   maximum_backoff_seconds?: number;
 }
 
+/** What a back-test of trigger policies replays. */
+export interface FeedbackHistoryView {
+  /** Hours with feedback, oldest first. */
+  hours: HistoryHourView[];
+  /** When versions were deployed. */
+  deployed_at: string[];
+  /** Median of the newest trainings [s]; absent: none has ended. */
+  training_seconds?: number | null;
+}
+
 /** Stored feedback of an agent; an event that was sent again counts once. */
 export interface FeedbackTotals {
   feedback?: number;
@@ -883,6 +893,15 @@ export interface GenerateResponse {
   requestId: string;
   status: string;
   result: string;
+}
+
+/** Feedback of one hour. */
+export interface HistoryHourView {
+  hour: string;
+  /** Answers with feedback. */
+  answers: number;
+  /** Corrected ones, or what the ratings say if that is more. */
+  wrong: number;
 }
 
 /** A model that is in the artifact store and was trained elsewhere, or exported before. */
@@ -2729,6 +2748,13 @@ export interface Operations {
     query: {};
     body: undefined;
     answer: CurriculumView;
+  };
+  /** An agent's rated answers by hour and its deployments, to replay trigger policies on. */
+  'GET /v1/agents/{agent_id}/feedback-history': {
+    path: { agent_id: string };
+    query: { days?: number };
+    body: undefined;
+    answer: FeedbackHistoryView;
   };
   /** Store a dataset; a name never gets other content later (409). */
   'POST /v1/datasets': {

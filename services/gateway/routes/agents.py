@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from archon_contracts.formats import ITEMS_FILE
 from archon_contracts.values import AgentProfile, ArtifactRef
@@ -23,7 +23,7 @@ from services.gateway.routes.dependencies import AgentId, GatewayApi
 from services.gateway.service import check_base_model, check_kind
 from services.gateway.sse.event_hub import Subscriber
 from services.gateway.sse.events import EventFilter
-from services.gateway.views.curriculum import CurriculumView
+from services.gateway.views.curriculum import CurriculumView, FeedbackHistoryView
 
 CONFIRMATION_POLL_SECONDS: Final = 0.25
 
@@ -76,12 +76,31 @@ def build_router(api: GatewayApi) -> APIRouter:
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.agent(tx, caller.tenant_id, agent_id)
 
+    router.include_router(_build_learning(api))
+    return router
+
+
+def _build_learning(api: GatewayApi) -> APIRouter:
+    router = APIRouter(route_class=FieldLimitedRoute, tags=["agents"])
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
     @router.get("/agents/{agent_id}/curriculum")
     async def show_curriculum(agent_id: AgentId, caller: Caller = reader) -> CurriculumView:
         """An agent's level and skills with the evidence on them, and what is planned next."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             await api.queries.require_agent(tx, caller.tenant_id, agent_id)
             return await api.curricula.find(tx, caller.tenant_id, agent_id)
+
+    @router.get("/agents/{agent_id}/feedback-history")
+    async def show_feedback_history(
+        agent_id: AgentId,
+        days: Annotated[int, Query(ge=1, le=366, description="Newest days.")] = 90,
+        caller: Caller = reader,
+    ) -> FeedbackHistoryView:
+        """An agent's rated answers by hour and its deployments, to replay trigger policies on."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            await api.queries.require_agent(tx, caller.tenant_id, agent_id)
+            return await api.feedback_history.find(tx, caller.tenant_id, agent_id, days)
 
     return router
 

@@ -42,6 +42,7 @@ from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
 from services.gateway.read_models.curricula import CurriculumReadModel
 from services.gateway.read_models.experiments import ExperimentReadModel
+from services.gateway.read_models.feedback_history import FeedbackHistoryReadModel
 from services.gateway.read_models.queries import QueryService
 from services.gateway.reports.service import RunReports
 from services.gateway.reviews.service import Reviews
@@ -90,6 +91,7 @@ class GatewayApi:
     queries: QueryService
     experiments: ExperimentReadModel
     curricula: CurriculumReadModel
+    feedback_history: FeedbackHistoryReadModel
     metrics: MetricQueries
     models: ModelQueries
     model_commands: ModelCommands

@@ -1159,3 +1159,18 @@ WHERE c.changed_at IS NULL OR c.changed_at <= excluded.changed_at;
 
 -- name: find_curriculum(tenant_id, agent_id)^
 SELECT * FROM curricula WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: median_training_seconds(tenant_id, agent_id)$
+-- Of the newest 50 jobs that trained: from the first attempt to the evaluation.
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)
+FROM (
+    SELECT extract(epoch FROM max(t.at) FILTER (WHERE t.to_state = 'evaluating')
+                   - min(t.at) FILTER (WHERE t.to_state = 'training'))::float8 AS seconds
+    FROM (SELECT job_id FROM jobs
+          WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+          ORDER BY created_at DESC
+          LIMIT 50) AS newest
+    JOIN job_transitions t USING (job_id)
+    GROUP BY t.job_id
+) AS trained
+WHERE seconds > 0;

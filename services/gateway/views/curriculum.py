@@ -1,4 +1,4 @@
-"""What the API returns of an agent's curriculum."""
+"""What the API returns of an agent's curriculum, and of the history behind its triggers."""
 
 from __future__ import annotations
 
@@ -45,3 +45,21 @@ class CurriculumView(View):
     plan: CurriculumPlan | None = Field(default=None, description="Of the newest planned job.")
     planned_for: UUID | None = Field(default=None, description="That job.")
     planned_at: datetime | None = None
+
+
+class HistoryHourView(View):
+    """Feedback of one hour."""
+
+    hour: datetime
+    answers: int = Field(description="Answers with feedback.")
+    wrong: int = Field(description="Corrected ones, or what the ratings say if that is more.")
+
+
+class FeedbackHistoryView(View):
+    """What a back-test of trigger policies replays."""
+
+    hours: tuple[HistoryHourView, ...] = Field(description="Hours with feedback, oldest first.")
+    deployed_at: tuple[datetime, ...] = Field(description="When versions were deployed.")
+    training_seconds: float | None = Field(
+        default=None, description="Median of the newest trainings [s]; absent: none has ended."
+    )

@@ -53,6 +53,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/agents/{agent}/deployed", None, 403),
     ("GET", "/v1/agents/{agent}/assignment", None, 403),
     ("GET", "/v1/agents/{agent}/curriculum", None, 403),
+    ("GET", "/v1/agents/{agent}/feedback-history", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}/report", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}/report.html", None, 403),

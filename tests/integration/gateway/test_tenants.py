@@ -50,6 +50,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}/deployed", None),
     ("GET", "/v1/agents/{agent}/assignment", None),
     ("GET", "/v1/agents/{agent}/curriculum", None),
+    ("GET", "/v1/agents/{agent}/feedback-history", None),
     ("GET", "/v1/agents/{agent}/models/{version}", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report.html", None),

@@ -1,17 +1,22 @@
 """Events become the read model of curricula."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from archon_contracts.events import (
     CurriculumMeasured,
     CurriculumPlanned,
+    FeedbackCounted,
+    FeedbackCounts,
     LevelAdvanced,
+    ModelDeployed,
     NextTask,
     SkillProgress,
 )
 from archon_contracts.identifiers import new_id
 from archon_contracts.rules.task_types import TaskType
-from archon_contracts.values import Estimate
+from archon_contracts.values import ArtifactRef, Estimate, ModelRef
 from tests.support.data.datasets import plan
 from tests.support.eventually import eventually
 from tests.support.gateway.gateway import ServedGateway
@@ -56,3 +61,29 @@ async def test_a_curriculum_is_shown_with_evidence_plan_and_reasons(
 
     await eventually(is_there)
     assert (before["level"], before["skills"]) == (1, [])
+
+
+async def test_the_history_of_feedback_has_hours_deployments_and_wrong_answers(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    counts = FeedbackCounts(hour=hour, feedback=10, corrected=3, rated=4, rating_sum=12.0)
+    deployed = ModelDeployed(
+        agent_id=agent,
+        model=ModelRef(version="1.0.0", artifact=ArtifactRef(uri="file:///m", digest="a" * 64)),
+        deployed_at=hour,
+        revision=1,
+        actor="t",
+        reason="r",
+    )
+
+    await gateway.publish(FeedbackCounted(agent_id=agent, counts=(counts,)), deployed)
+
+    async def is_there() -> None:
+        found = await gateway.get(f"/v1/agents/{agent}/feedback-history", days=1)
+        assert [(each["answers"], each["wrong"]) for each in found["hours"]] == [(10, 3)]
+        assert len(found["deployed_at"]) == 1
+        assert found.get("training_seconds") is None
+
+    await eventually(is_there)

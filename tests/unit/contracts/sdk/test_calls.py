@@ -44,6 +44,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         "configure": (("a",), {"kind": "classifier", "base_model": "m", "labels": ["x"]}),
         "get": (("a",), {}),
         "curriculum": (("a",), {}),
+        "feedback_history": (("a",), {"days": 7}),
         "list": ((), {}),
     },
     "datasets": {

@@ -15,7 +15,12 @@ from archon_contracts.triggers import (
     start_window,
 )
 from archon_contracts.triggers.error_drift import EVIDENCE, find_one_rater
-from archon_contracts.triggers.stream import MAX_RATERS, REFERENCE_ANSWERS, RatingSums
+from archon_contracts.triggers.stream import (
+    MAX_RATERS,
+    REFERENCE_ANSWERS,
+    REFERENCE_FADE,
+    RatingSums,
+)
 
 answers = st.builds(
     ObservedAnswer,
@@ -81,13 +86,13 @@ def test_one_rater_who_becomes_hostile_is_distinguished() -> None:
     assert find_one_rater(observe(steady, stream(0.4, 100, seed=4), 0.1)) is None
 
 
-def test_a_new_version_keeps_half_the_reference_and_nothing_of_the_stream() -> None:
+def test_a_new_version_keeps_most_of_the_reference_and_nothing_of_the_stream() -> None:
     old = observe(StreamState(), stream(0.1, 1_000, seed=5), 0.1)
 
     new = start_version(old, "2.0.0")
 
     assert (new.answers, new.wrong, new.excess, new.evidence) == (0, 0, 0.0, 0.0)
-    assert new.reference_answers == REFERENCE_ANSWERS / 2
+    assert new.reference_answers == REFERENCE_ANSWERS * REFERENCE_FADE
     assert start_version(new, "2.0.0") is new
 
 

@@ -173,3 +173,21 @@ class CurriculumInfo(ApiAnswer):
     plan: CurriculumPlanInfo | None = Field(default=None, description="Of the newest planned job.")
     planned_for: UUID | None = Field(default=None, description="That job.")
     planned_at: datetime | None = None
+
+
+class HistoryHourInfo(ApiAnswer):
+    """Feedback of one hour."""
+
+    hour: datetime
+    answers: int = Field(description="Answers with feedback.")
+    wrong: int = Field(description="Corrected ones, or what the ratings say if that is more.")
+
+
+class FeedbackHistoryInfo(ApiAnswer):
+    """What a back-test of trigger policies replays."""
+
+    hours: list[HistoryHourInfo] = Field(description="Hours with feedback, oldest first.")
+    deployed_at: list[datetime] = Field(description="When versions were deployed.")
+    training_seconds: float | None = Field(
+        default=None, description="Median of the newest trainings [s]; absent: none has ended."
+    )

@@ -9,7 +9,11 @@ from builtins import list as List  # the method `list` hides it in the class
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from archon_contracts.client.sdk.answers.agents import AgentInfo, CurriculumInfo
+from archon_contracts.client.sdk.answers.agents import (
+    AgentInfo,
+    CurriculumInfo,
+    FeedbackHistoryInfo,
+)
 from archon_contracts.client.sdk.answers.datasets import (
     DatasetChangesInfo,
     DatasetInfo,
@@ -77,6 +81,14 @@ class AgentsApi:
         """Its level and skills with the evidence on them, and what is planned next."""
         call = read_call(api_path("agents", agent_id, "curriculum"))
         return self._transport.send(call, CurriculumInfo)
+
+    def feedback_history(self, agent_id: str, *, days: int = 90) -> FeedbackHistoryInfo:
+        """Its rated answers by hour and its deployments.
+
+        `archon_contracts.triggers.backtest` replays trigger policies on them.
+        """
+        call = read_call(api_path("agents", agent_id, "feedback-history"), {"days": days})
+        return self._transport.send(call, FeedbackHistoryInfo)
 
     def list(self, *, limit: int | None = 100) -> List[AgentInfo]:
         """The tenant's agents; `limit=None`: all of them."""
