@@ -3,7 +3,7 @@
 An agent knows the intents of five domains (discriminant analysis of frozen vectors). From event
 `CHANGE` on, requests come from eight, held-out rows in equal parts. Each answer is rated right or
 wrong by one of twenty raters. Beside them, as many streams without a change, which last as long as
-those with one. The trigger is the product's own; its evidence was chosen on seeds from 1,000 on.
+those with one. The trigger is the product's own; its evidence comes of the bound on false alarms.
 """
 
 from __future__ import annotations

@@ -60,9 +60,9 @@ async def serving(application: Application) -> AsyncIterator[None]:
 
 
 async def answer(kafka: str, command: Contract, topic: Topic, contract: type[Contract]) -> Contract:
-    """Send a command as any client may; the first event of its agent that comes back."""
+    """Send a command as any client may; the first event of that kind of its agent that comes."""
     headers = [("ce_type", command.message_type().encode())]
-    key = command.key.encode()
+    key, wanted = command.key.encode(), contract.message_type().encode()
     consumer = AIOKafkaConsumer(topic.name, bootstrap_servers=kafka, auto_offset_reset="earliest")
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer, consumer:
         await producer.send_and_wait(
@@ -70,7 +70,7 @@ async def answer(kafka: str, command: Contract, topic: Topic, contract: type[Con
         )
         async with asyncio.timeout(40):
             async for record in consumer:
-                if record.key == key:
+                if record.key == key and dict(record.headers).get("ce_type") == wanted:
                     return contract.model_validate_json(record.value)
     raise AssertionError("the consumer ended")
 

@@ -19,7 +19,7 @@ from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining.triggers import decide
 
 POLICIES: tuple[type[BaseModel], ...] = (TriggerPolicy, GatePolicy, TrustPolicy, TrainingConfig)
-SWITCHES = {"enabled", "quarantine_outliers", "fine_tuning", "dora"}
+SWITCHES = {"enabled", "quarantine_outliers", "fine_tuning", "dora", "compare_starts"}
 NUMBERS = [(p, name) for p in POLICIES for name in p.model_fields if name not in SWITCHES]
 NUMBERS.append((AgentProfile, "priority"))
 PROFILE = {"agent_id": "a", "kind": "generator", "base_model": "pypi:m"}
