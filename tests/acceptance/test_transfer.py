@@ -23,13 +23,28 @@ from tests.support.infrastructure.system import System
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 NEW_VERBS = tuple(verb for verb in VERBS if verb not in OLD_VERBS)
 STEPS = {"max_steps": 20, "checkpoint_steps": 100}
+# The first version has to beat a random base model, which says none of the answers.
+GENERATOR_TRAINING = {
+    "epochs": 100,
+    "max_steps": 80,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "seed": 1,
+    "checkpoint_steps": 100,
+}
 
 
 @pytest.mark.parametrize("kind", ["classifier", "selector", "generator"])
 async def test_a_version_of_one_agent_is_the_start_of_another(system: System, kind: str) -> None:
     teacher, pupil = f"teacher-{kind}", f"pupil-{kind}"
-    await upload(system, teacher, first_items())
-    await upload(system, pupil, items(("{} a {}", "{} {} to me"), NEW_VERBS))
+    known, new = first_items(), items(("{} a {}", "{} {} to me"), NEW_VERBS)
+    if kind == "generator":
+        known, new = (
+            spoken("forecast for", "rain", "play the song of", "song"),
+            spoken("find a hotel in", "room", "forecast for", "rain"),
+        )
+    await upload(system, teacher, known)
+    await upload(system, pupil, new)
     base = base_model(system, kind)
     await system.configure(profile(teacher, kind, base, OLD_VERBS))
     await system.configure(profile(pupil, kind, base, NEW_VERBS))
@@ -78,6 +93,15 @@ async def read_reasons(system: System, job_id: str) -> str:
     return " ".join(found)
 
 
+def spoken(*pairs: str) -> list[dict[str, Any]]:
+    """Requests with one-word answers that the small generator can say."""
+    return [
+        {"input": f"{verb} {place}", "target": answer}
+        for verb, answer in zip(pairs[::2], pairs[1::2], strict=True)
+        for place in ("oslo", "paris", "the city", "my city")
+    ]
+
+
 async def upload(system: System, agent_id: str, training: list[dict[str, Any]]) -> None:
     """What the agent learns from, and what its versions are compared on."""
     suite = [each | {"input": f"please {each['input']}"} for each in training]
@@ -105,7 +129,6 @@ def profile(agent_id: str, kind: str, base: str, verbs: tuple[str, ...]) -> dict
         "selector": {"catalogue": [tool for tool in TOOLS if tool["name"] in names]},
         "generator": {},
     }
-    training = TRAINING if kind != "generator" else {"batch_size": 8, "learning_rate": 0.01}
     return {
         "agent_id": agent_id,
         "kind": kind,
@@ -114,7 +137,7 @@ def profile(agent_id: str, kind: str, base: str, verbs: tuple[str, ...]) -> dict
         "trigger": {"enabled": False},
         "fast_path": {"enabled": False},
         "gate": GATE,
-        "training": {**training, **STEPS},
+        "training": GENERATOR_TRAINING if kind == "generator" else {**TRAINING, **STEPS},
         **answers[kind],
     }
 

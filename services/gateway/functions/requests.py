@@ -45,7 +45,7 @@ class SearchOptions(FunctionRequest):
     """A search of the hyper-parameters that are not named: so many trainings, or so much time."""
 
     trials: Integer | None = Field(default=None, ge=1, le=200)
-    seconds: float | None = Field(default=None, gt=0, le=3600)
+    seconds: Number | None = Field(default=None, gt=0, le=3600)
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:

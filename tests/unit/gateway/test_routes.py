@@ -18,6 +18,7 @@ from services.gateway.load.load_shedding import Backpressure, InFlightLimit
 from services.gateway.load.outbox_backlog import OutboxBacklog
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
+from shared.clock import SystemClock
 from shared.errors import DatabaseUnavailable
 from tests.support.gateway.unpolled_monitor import build_unpolled_monitor
 
@@ -97,6 +98,7 @@ def app(overloaded_backpressure: Backpressure) -> Any:
         "backpressure": overloaded_backpressure,
         "transactions": UnavailableTransactions(),
         "queries": SimpleNamespace(store=None),
+        "clock": SystemClock(),
     }
     return build_http(GatewayApi(**(parts | ours)))
 
