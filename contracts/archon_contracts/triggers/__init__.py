@@ -7,6 +7,7 @@ module here knows a clock, a database or randomness.
 from archon_contracts.triggers.combining import Firing, decide, next_check_at, spend
 from archon_contracts.triggers.stream import (
     ObservedAnswer,
+    RatingSums,
     StreamState,
     observe,
     start_version,
@@ -17,6 +18,7 @@ from archon_contracts.triggers.view import TriggerView
 __all__ = [
     "Firing",
     "ObservedAnswer",
+    "RatingSums",
     "StreamState",
     "TriggerView",
     "decide",

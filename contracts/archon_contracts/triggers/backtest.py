@@ -21,6 +21,7 @@ from archon_contracts.triggers.combining import decide, spend
 from archon_contracts.triggers.regret import FIRST_TRAINING_SECONDS
 from archon_contracts.triggers.stream import (
     ObservedAnswer,
+    RatingSums,
     StreamState,
     observe,
     start_version,
@@ -196,7 +197,7 @@ class _Replay:
         )
         self.retrains = list[ReplayedRetrain]()
         self.wrong = self.excess = 0.0
-        self._stream = start_version(StreamState(), "0")
+        self._stream = start_version(StreamState(), "0", RatingSums())
         self._unused = 0
         self._oldest: datetime | None = None
         self._last_window: datetime | None = None
@@ -261,7 +262,9 @@ class _Replay:
         if self._training is not None and self._training[0] <= now:
             self._trained_at_move = self._training[1]
             self._training = None
-            self._stream = start_version(self._stream, str(len(self.retrains)))
+            self._stream = start_version(
+                self._stream, str(len(self.retrains)), self._stream.late_ratings
+            )
 
 
 def find_optimum(

@@ -77,7 +77,9 @@ def next_check_at(view: TriggerView, policy: TriggerPolicy, now: datetime) -> da
         due = [max(due)] if due else []
     if allowed_at > now:
         return max(allowed_at, min(due)) if due and not _is_met(view, policy, now) else allowed_at
-    return min(due) if due else None
+    # What is due and did not fire waits for another condition, which feedback meets: a moment in
+    # the past would be looked at again and again.
+    return min((moment for moment in due if moment > now), default=None)
 
 
 def _is_met(view: TriggerView, policy: TriggerPolicy, now: datetime) -> bool:

@@ -181,8 +181,12 @@ def _count(counts: dict[str, int], rater: str) -> None:
     counts[name] = counts.get(name, 0) + 1
 
 
-def start_version(state: StreamState, version: str | None) -> StreamState:
+def start_version(
+    state: StreamState, version: str | None, unused_ratings: RatingSums
+) -> StreamState:
     """Another version is deployed: what was seen of the one before is over.
+
+    All `unused_ratings` since the last window are of versions before this one.
 
     Its reference is kept with less weight, so that a version whose first answers are few is not
     believed to be always right.
@@ -193,7 +197,7 @@ def start_version(state: StreamState, version: str | None) -> StreamState:
         version=version,
         reference_answers=state.reference_answers * REFERENCE_FADE,
         reference_wrong=state.reference_wrong * REFERENCE_FADE,
-        late_ratings=state.late_ratings,
+        late_ratings=unused_ratings,
         tokens=state.tokens,
         tokens_at=state.tokens_at,
     )

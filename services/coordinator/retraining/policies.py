@@ -12,7 +12,14 @@ from pydantic import ValidationError
 
 from archon_contracts import telemetry
 from archon_contracts.events import AgentParked
-from archon_contracts.triggers import ObservedAnswer, observe, spend, start_version, start_window
+from archon_contracts.triggers import (
+    ObservedAnswer,
+    RatingSums,
+    observe,
+    spend,
+    start_version,
+    start_window,
+)
 from archon_contracts.values import AgentProfile, FastPathPolicy, TriggerPolicy
 from services.coordinator.domain import AgentKey, Job
 from services.coordinator.errors import UnknownAgent
@@ -194,7 +201,9 @@ class AnswerStreams:
         """From now on only feedback on this version says how often the agent is wrong."""
         stats = await self._stats_store.lock_stats(tx, key)
         if stats is not None and stats.stream.version != version:
-            await self._stats_store.set_stream(tx, key, start_version(stats.stream, version))
+            rated = RatingSums(stats.rated, stats.rating_sum)
+            stream = start_version(stats.stream, version, rated)
+            await self._stats_store.set_stream(tx, key, stream)
 
     async def record_training(self, tx: Tx, job: Job) -> None:
         """What a training took predicts what the next one takes; updates take no training."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 MAXIMUM_ROUNDS: Final = 100
 TOLERANCE: Final = 1e-6
 SMOOTHING: Final = 0.1
-"""Added to each cell of an annotator's confusion matrix: who never met a label may still err."""
+"""Added to each row of an annotator's confusion matrix, in equal parts: who never met a label may
+still err. In each cell, many labels with few votes would weigh more than the votes."""
 DECIMALS: Final = 6
 
 
@@ -86,7 +87,7 @@ def _maximise(
     import numpy
 
     classes = posterior.shape[1]
-    counts = numpy.full((annotators, classes, classes), SMOOTHING)
+    counts = numpy.full((annotators, classes, classes), SMOOTHING / classes)
     # Transposed for one indexed sum: (annotator, given label) -> vector over true labels.
     by_answer = counts.transpose(0, 2, 1)
     numpy.add.at(by_answer, (who, what), posterior[rows])

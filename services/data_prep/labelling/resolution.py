@@ -22,6 +22,9 @@ MINIMUM_ITEMS: Final = 20
 """With fewer that two named annotators labelled, error rates are guesses: the majority decides."""
 MINIMUM_PROBABILITY: Final = 0.7
 """Below, the annotators disagree: the item goes to a person."""
+MAXIMUM_CELLS: Final = 5_000_000
+"""Of all annotators' confusion matrices: 40 MB. Beyond, as with answers in free text, the majority
+decides."""
 LISTED_ITEMS: Final = 200
 QUOTED_CHARACTERS: Final = 200
 
@@ -31,8 +34,9 @@ def resolve_labels(
 ) -> tuple[list[TrainingItem], AnnotatorsReport | None]:
     """The records with the target that their annotators' error rates speak for.
 
-    A record with a target keeps it; one whose annotators leave it open is left out, counted and
-    listed. With too few items nothing is changed, and the report is absent.
+    A record with a target keeps it, and so does one on which all who labelled it agree or whose
+    annotators are not all named; one whose annotators leave it open is left out, counted and
+    listed. With too few items, or too many labels, nothing is changed, and the report is absent.
     """
     open_records = [
         place
@@ -44,10 +48,20 @@ def resolve_labels(
     if len(shared) < MINIMUM_ITEMS:
         return list(records), None
     places = [place for place in open_records if votes[place]]
+    labels = {label for place in places for label in votes[place].values()}
+    names = {name for place in places for name in votes[place]}
+    if len(names) * len(labels) ** 2 > MAXIMUM_CELLS:
+        return list(records), None
     model = fit_dawid_skene([votes[place] for place in places])
     resolved: list[TrainingItem | None] = list(records)
     disputed: list[DisputedItem] = []
     for place, estimate in zip(places, model.items, strict=True):
+        if not _are_all_named(records[place]):
+            continue  # the majority decides, in which all count
+        if len(agreed := set(votes[place].values())) == 1:
+            # Nobody's error rate speaks against a label that nobody contradicts.
+            resolved[place] = records[place].model_copy(update={"target": agreed.pop()})
+            continue
         if estimate.probability >= MINIMUM_PROBABILITY:
             resolved[place] = records[place].model_copy(update={"target": estimate.label})
         else:
@@ -70,6 +84,10 @@ def resolve_labels(
         ),
     )
     return [record for record in resolved if record is not None], report
+
+
+def _are_all_named(record: TrainingItem) -> bool:
+    return all(each.annotator_id for each in last_labels(record.annotations))
 
 
 def _read_votes(record: TrainingItem) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""Which answers that were rated wrong are believed, where nobody denial the right one.
+"""Which answers that were rated wrong are believed, where nobody said the right one.
 
 One such rating says little, and a few attackers could say it of every right answer. The caps of
-a window hold for them; where several rate, two must call an answer wrong, and of each of them some
-such ratings count; and what is known decides: where it says that the answer was right, the rating
-is quarantined.
+a window hold for them; where several rate, nothing counts of one rater who alone calls an answer
+wrong again and again, and of the others some such ratings; and what is known decides: where it says
+that the answer was right, the rating is quarantined.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 from archon_contracts.formats import QuarantinedItem
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
+from services.data_prep.text import to_text
 from services.data_prep.trust.neighbour_consistency import Consistency, ConsistencyChecker
 from services.data_prep.trust.raters import (
     Rater,
@@ -31,8 +32,8 @@ DENIED: Final = "not "
 DENIALS_OF_AN_ANSWER: Final = 3
 """That count of one independent rater in a window which others rate in too."""
 MINIMUM_RATERS: Final = 2
-"""Independent raters of whom each says that an answer was wrong somewhere; one alone, with three
-such ratings, took a tenth of an intent's requests away."""
+"""Independent raters of whom each says that an answer was wrong somewhere, where one says it more
+than once; one alone, with three such ratings, took a tenth of an intent's requests away."""
 ALONE: Final = "no other rater of this window says that this answer was ever wrong"
 INSISTENT: Final = (
     f"its rater says of more than {DENIALS_OF_AN_ANSWER} requests of this window that this answer "
@@ -50,7 +51,7 @@ def apply_trust_to_negatives(
 ) -> TrustResult:
     """Decide which ratings count; `accepted` are the window's items with an answer."""
     answered = {item.key for item in accepted}
-    # Somebody denial what is right: the rating adds nothing, or is wrong.
+    # Somebody said what is right: the rating adds nothing, or is wrong.
     left = [item for item in negatives if item.key not in answered]
     if not trust.enabled or not left:
         return TrustResult(left, ())
@@ -108,8 +109,12 @@ def cap_rewarded(
 def _find_doubted(
     denied: Sequence[Item], places: Sequence[int], accepted: Sequence[Item]
 ) -> dict[int, tuple[QuarantineReason, str]]:
-    """Ratings of an answer that one rater alone calls wrong, and those beyond what one rater may
-    say of an answer; none where nobody else rates in the window."""
+    """Several ratings of an answer that one rater alone calls wrong, and those beyond what one
+    rater may say of an answer; none where nobody else rates in the window.
+
+    Who corrects an answer calls it wrong too. One such rating of a rater counts, as most honest
+    ones are.
+    """
     groups = RaterGroups([*denied, *accepted])
 
     def rater_group(item: Item) -> Rater:
@@ -124,12 +129,16 @@ def _find_doubted(
     supporters: defaultdict[str, set[Rater]] = defaultdict(set)
     for place in places:
         supporters[denied[place].target].add(rater_group(denied[place]))
+    for item in accepted:
+        if is_feedback(item) and (actual := to_text(item.actual)) not in ("", item.target):
+            supporters[DENIED + actual].add(rater_group(item))
+    denials = Counter((rater_group(denied[place]), denied[place].target) for place in limited)
     counts, found = Counter[tuple[Rater, str]](), dict[int, tuple[QuarantineReason, str]]()
     for place in limited:
         item = denied[place]
         denial = rater_group(item), item.target
         counts[denial] += 1
-        if len(supporters[item.target]) < MINIMUM_RATERS:
+        if denials[denial] > 1 and len(supporters[item.target]) < MINIMUM_RATERS:
             found[place] = (QuarantineReason.CONTESTED, ALONE)
         elif counts[denial] > DENIALS_OF_AN_ANSWER:
             found[place] = (QuarantineReason.REPEATED, INSISTENT)

@@ -27,8 +27,8 @@ SECTIONS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
     "rollout": ("Rollout", StrictRolloutPolicy),
 }
 """Parts of a profile that pages edit, each checked by the model of the API's body."""
-NOT_EDITED: Final = frozenset({"requirements", "never_regress"})
-"""Lists of many parts: they keep what they are, and the API sets them."""
+NOT_EDITED: Final = frozenset({"requirements", "never_regress", "schedule"})
+"""Made of many parts: they keep what they are, and the API sets them."""
 YES, NO = "yes", "no"
 
 
@@ -147,7 +147,7 @@ def _number(text: str) -> object:
             return read(text.strip())
         except ValueError:
             continue
-    return text
+    return text.strip()
 
 
 def _choices(field: FieldInfo) -> tuple[str, ...]:

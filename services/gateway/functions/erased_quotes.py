@@ -22,7 +22,7 @@ def erase_quotes(result: dict[str, Any], erased: Collection[str]) -> dict[str, A
 
 def _find_texts(value: Any, ids: Collection[str]) -> Iterator[str]:
     if isinstance(value, dict):
-        if any(value.get(name) in ids for name in IDS):
+        if any(_is_in(value.get(name), ids) for name in IDS):
             yield from (str(value[name]) for name in REQUESTS if value.get(name))
         for each in value.values():
             yield from _find_texts(each, ids)
@@ -42,6 +42,11 @@ def _without(value: Any, ids: Collection[str], texts: Collection[str]) -> Any:
 def _quotes(value: Any, ids: Collection[str], texts: Collection[str]) -> bool:
     if not isinstance(value, dict):
         return isinstance(value, str) and value in ids
-    return any(value.get(name) in ids for name in IDS) or any(
-        value.get(name) in texts for name in REQUESTS
+    return any(_is_in(value.get(name), ids) for name in IDS) or any(
+        _is_in(value.get(name), texts) for name in REQUESTS
     )
+
+
+def _is_in(value: Any, names: Collection[str]) -> bool:
+    # Any JSON may stand there; a list has no hash.
+    return isinstance(value, str) and value in names

@@ -213,7 +213,13 @@ def _most_trials(run: TrainingRun[EncoderConfig]) -> int:
 
 
 def _seconds_of(study: optuna.Study) -> float:
-    return sum(each.duration.total_seconds() for each in study.trials if each.duration)
+    """Of all trials but those that a kill interrupted: they end when the search is resumed, and the
+    time in which nothing ran is no part of it."""
+    return sum(
+        each.duration.total_seconds()
+        for each in study.trials
+        if each.duration and (each.state is not TrialState.FAIL or FAILURE in each.user_attrs)
+    )
 
 
 def _seconds_left(run: TrainingRun[EncoderConfig], study: optuna.Study) -> float:

@@ -59,9 +59,11 @@ class TokenRows:
 def is_packable(model: PreTrainedModel) -> bool:
     """Whether these functions compute what the model does: a BERT encoder on the CPU.
 
-    Its relatives differ in their attention or their positions; on a GPU padding costs little.
+    Its relatives differ in their attention or their positions, a decoder looks back alone; on a GPU
+    padding costs little.
     """
-    return type(model) is BertModel and model.device.type == "cpu"
+    is_encoder = type(model) is BertModel and not model.config.is_decoder
+    return is_encoder and model.device.type == "cpu"
 
 
 def embed_tokens(model: PreTrainedModel, ids: Sequence[Sequence[int]], rows: TokenRows) -> Tensor:

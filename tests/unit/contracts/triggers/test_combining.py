@@ -57,6 +57,17 @@ def test_regret_fires_when_it_is_worth_a_training() -> None:
     assert "30 wrong answers" in fired.explanation
 
 
+def test_a_condition_that_is_due_and_waits_for_another_is_not_looked_at_again() -> None:
+    """Else the sweeper would find the same agent due for ever."""
+    asked = policy(combine=TriggerCombination.ALL, maximum_age_seconds=60, schedule=CRON)
+    due = view(scheduled_at=later(60), last_window_at=NOON)
+
+    for seconds in (0, 59, 60, 61, 3_600):
+        moment = next_check_at(due, asked, later(seconds))
+        assert moment is None or moment > later(seconds)
+    assert next_check_at(due, asked, later(3_600)) is None
+
+
 def test_all_conditions_must_hold_where_the_policy_says_so() -> None:
     asked = policy(maximum_age_seconds=300, combine=TriggerCombination.ALL)
 

@@ -48,7 +48,7 @@ def stream(
 def test_a_restart_at_any_event_changes_nothing(
     given_answers: list[ObservedAnswer], data: st.DataObject
 ) -> None:
-    began = start_version(StreamState(), "1.0.0")
+    began = start_version(StreamState(), "1.0.0", RatingSums())
     place = data.draw(st.integers(0, len(given_answers)))
 
     whole = observe(began, given_answers, 0.1)
@@ -60,7 +60,7 @@ def test_a_restart_at_any_event_changes_nothing(
 
 
 def test_late_answers_of_another_version_are_not_the_deployed_ones() -> None:
-    began = start_version(StreamState(), "2.0.0")
+    began = start_version(StreamState(), "2.0.0", RatingSums())
     late = ObservedAnswer(False, 1.0, "1.0.0", "a")
 
     seen = observe(began, [late] * 40, 0.1)
@@ -89,11 +89,17 @@ def test_one_rater_who_becomes_hostile_is_distinguished() -> None:
 def test_a_new_version_keeps_most_of_the_reference_and_nothing_of_the_stream() -> None:
     old = observe(StreamState(), stream(0.1, 1_000, seed=5), 0.1)
 
-    new = start_version(old, "2.0.0")
+    new = start_version(old, "2.0.0", RatingSums())
 
     assert (new.answers, new.wrong, new.excess, new.evidence) == (0, 0, 0.0, 0.0)
     assert new.reference_answers == REFERENCE_ANSWERS * REFERENCE_FADE
-    assert start_version(new, "2.0.0") is new
+    assert start_version(new, "2.0.0", RatingSums()) is new
+
+
+def test_unused_ratings_of_the_version_before_are_late_ones_of_the_next() -> None:
+    new = start_version(StreamState(version="1.0.0"), "2.0.0", RatingSums(40, 80.0))
+
+    assert new.late_ratings == RatingSums(40, 80.0)
 
 
 def test_the_state_is_bounded_however_many_raters_there_are() -> None:

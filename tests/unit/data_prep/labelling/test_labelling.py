@@ -122,3 +122,26 @@ def test_kappa_is_the_mean_over_the_pairs() -> None:
 
     assert compute_pairwise_kappa(items) == pytest.approx(0.5)
     assert compute_pairwise_kappa([{"a": "x"}]) is None
+
+
+def test_a_label_that_nobody_contradicts_stays_however_few_votes_there_are() -> None:
+    """Many labels with few votes each: error rates are guesses."""
+    rng = random.Random(0)
+    records = [
+        record(str(n), annotations=annotations(*[f"l{n % 20}"] * 2, by=rng.sample("abcdefgh", 2)))
+        for n in range(2 * MINIMUM_ITEMS)
+    ]
+
+    resolved, report = resolve_labels(records, PreparationCounters())
+
+    assert [each.target for each in resolved] == [f"l{n % 20}" for n in range(len(records))]
+    assert report is not None
+    assert report.disputed == 0
+
+
+def test_answers_in_free_text_are_left_to_the_majority() -> None:
+    texts = [
+        record(str(n), annotations=annotations(*[f"text {n}"] * 2, by="ab")) for n in range(2000)
+    ]
+
+    assert resolve_labels(texts, PreparationCounters()) == (texts, None)

@@ -68,7 +68,6 @@ def test_the_report_names_what_was_measured_and_what_was_not() -> None:
         ({"minimum_target_items": 30}, "items of the rarest target"),
         ({"maximum_target_proportion": 0.2}, "of the new items have the target"),
         ({"maximum_label_errors": 0.0}, "estimated to be wrong"),
-        ({"maximum_drift": 1.0}, "data.maximum_drift is set, and it could not be measured"),
         ({"maximum_age_seconds": 60.0}, "the newest item is 3600 s old"),
         ({"minimum_distinct_pairs": 1.0}, "of all word pairs are distinct"),
     ],
@@ -129,3 +128,10 @@ def test_leakage_is_every_pair_across_the_parts(
     pairs = [(a, b) for a in train for b in [*validation, *test]]
     pairs += [(a, b) for a in validation for b in test]
     assert found.pairs == sum(alike(item(a).key, item(b).key) for a, b in pairs)
+
+
+def test_drift_from_nothing_refuses_nothing() -> None:
+    """Memory fills when a version is deployed: the limit would else keep the first one away."""
+    quality, _ = assessed(wrong=6, maximum_drift=1.0)
+
+    assert refuse_by_limits(quality, DataPolicy(maximum_drift=1.0), NOW) is None

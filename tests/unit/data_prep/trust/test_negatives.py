@@ -52,8 +52,18 @@ def test_one_rater_alone_takes_no_answer_away_where_others_rate() -> None:
 
     assert {each.unit for each in result.items} == {"ann", "bob"}
     assert {each.reason for each in result.quarantined} == {"contested"}
-    # Where nobody else rates there is nobody to ask.
+    # Where nobody else rates there is nobody to ask, and a single rating is most honest users' way.
     assert len(believe(lies).items) == len(lies)
+    assert len(believe([lies[0], *other]).items) == 3
+
+
+def test_who_corrects_an_answer_calls_it_wrong_too() -> None:
+    denials = [
+        denied(f"open the door of the {place}", "refund", "eve") for place in ("hall", "attic")
+    ]
+    corrected = item("sing me a song", "status", actual="refund", unit="ann", submitted_by="key:1")
+
+    assert len(believe(denials, [corrected]).items) == 2
 
 
 def test_names_behind_a_second_key_are_one_rater_of_an_answer() -> None:
