@@ -264,6 +264,9 @@ def _split(
     # Never tested with, and validated on where nothing is real; what lies near them is trained on.
     parts_made = part(made, {} if real else {**shares, Split.TEST: 0.0})
     pinned |= {cluster_of[item.key] for item in made}
+    # One that stands word for word in a longer one made of it is not near it.
+    all_made = "\n".join(item.key for item in made)
+    pinned |= {cluster_of[item.key] for item in real if item.key in all_made}
     tested = [item for item in real if inputs.is_new_label(item.target)]
     parts = part([item for item in real if not inputs.is_new_label(item.target)], shares)
     if tested and shares:

@@ -22,6 +22,7 @@ from services.data_prep.pipeline import (
     refuse_untestable,
 )
 from services.data_prep.service import DataPrepService
+from services.data_prep.text import normalise_input
 from tests.support.data.datasets import (
     REF,
     annotations,
@@ -391,3 +392,20 @@ def test_a_withdrawal_after_which_nothing_is_left_says_what_to_do() -> None:
 
     assert isinstance(rejected, RejectedDataset)
     assert "send feedback" in rejected.reason
+
+
+def test_what_stands_in_a_synthetic_item_is_trained_on_and_tests_nothing() -> None:
+    real = [record(f"question {n} {n * 7919:x}", target="b", id=str(n)) for n in range(60)]
+    made = [
+        record(f"hello, i would like to ask you for this: {each.input}, and thank you very much",
+               target=str(each.target), source="synthetic", id=f"made {each.id}")
+        for each in real[:30]
+    ]  # fmt: skip
+
+    result = prepare(preparation_inputs([*real, *made]), POLICY)
+
+    assert isinstance(result, PreparedDataset)
+    copied = {normalise_input(str(each.input)) for each in real[:30]}
+    tested = {graded.item.key for graded in result.splits[Split.TEST]}
+    assert tested
+    assert not tested & copied
