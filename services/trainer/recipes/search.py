@@ -102,7 +102,11 @@ def measure_seed_noise(
     accuracies = [result.metrics[VALIDATION_ACCURACY]]
     while len(accuracies) <= MAXIMUM_REPEATS and time.monotonic() + seconds <= until:
         again = run.model_copy(update={"seed": run.seed + len(accuracies)})
-        accuracies.append(fine_tune(_in_folder(again), lambda _: None).metrics[VALIDATION_ACCURACY])
+        try:
+            repeated = fine_tune(_in_folder(again), lambda _: None)
+        except TrainingImpossible:
+            break  # a measurement that fails must not cost the model that is trained
+        accuracies.append(repeated.metrics[VALIDATION_ACCURACY])
     shutil.rmtree(run.checkpoint_dir / SEARCH_FOLDER, ignore_errors=True)
     if len(accuracies) < 2:
         return {}

@@ -24,7 +24,7 @@ from archon_contracts.metric_names import (
 from archon_contracts.values import AgentKind, TransferLayers
 from archon_inference.card import read_card
 from archon_inference.loading import load_predictor
-from services.trainer.errors import RunInvalid
+from services.trainer.errors import RunInvalid, TrainingImpossible
 from services.trainer.items import TrainingItem, read_items
 from services.trainer.recipes.candidates import p_value_of_gain
 from services.trainer.recipes.candidates import train as train_encoder
@@ -113,13 +113,17 @@ def _train_from(run: Run, report: Report) -> TrainResult:
 
 
 def _compare(run: Run, items: Sequence[TrainingItem], right: Sequence[bool]) -> dict[str, float]:
-    """Accuracy and p value of each other start, each measured once however often it is resumed."""
+    """Accuracy and p value of each other start, each measured once however often it is
+    resumed; none of a start that cannot be trained, for whatever reason."""
     metrics = {
         TRANSFER_ITEMS: float(len(items)),
         TRANSFER_ACCURACY: sum(right) / len(right),
     }
     for name, measure in _other_starts(run, items).items():
-        other = _measured_once(run, name, measure)
+        try:
+            other = _measured_once(run, name, measure)
+        except TrainingImpossible:
+            continue  # a measurement that fails must not cost the model that is trained
         metrics[f"{name}_accuracy"] = sum(other) / len(other)
         metrics[f"{name}_p_value"] = p_value_of_gain(right, other)
     shutil.rmtree(run.checkpoint_dir / COMPARISONS, ignore_errors=True)

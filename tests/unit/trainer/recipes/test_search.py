@@ -18,7 +18,7 @@ from archon_contracts.metric_names import (
     VALIDATION_ACCURACY,
 )
 from services.trainer.child import run as run_child
-from services.trainer.errors import NonFiniteLoss, RunInvalid
+from services.trainer.errors import NonFiniteLoss, RunInvalid, TrainingImpossible
 from services.trainer.recipes import search as searching
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.progress_callback import Report
@@ -177,6 +177,24 @@ def test_a_fine_tuning_is_repeated_with_other_seeds_while_the_time_allows(
     assert metrics.get(SEED_TRAININGS) == (trainings if trainings > 1 else None)
     assert (SEED_DEVIATION in metrics) == (trainings > 1)
     assert metrics.get(SEED_DEVIATION, 1.0) > 0
+
+
+def test_a_repeat_that_fails_costs_its_figure_and_not_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(searching.time, "monotonic", lambda: clock.seconds)
+    run = a_run(tmp_path, search_seconds=0, repeat_seconds=999)
+    seeded = SeededTraining(clock)
+
+    def fails_at_the_third(run: TrainingRun[Any], report: Report) -> TrainResult:
+        if len(seeded.seeds) == 2:
+            raise TrainingImpossible("the loss is not finite")
+        return seeded(run, report)
+
+    metrics = fine_tune_within_time(run, lambda _: None, fails_at_the_third).metrics
+
+    assert metrics[SEED_TRAININGS] == 2
 
 
 class KilledTraining(FakeTraining):

@@ -18,7 +18,7 @@ from archon_contracts.values import TransferLayers
 from archon_inference.encoder import TextEncoder
 from archon_inference.loading import load_predictor
 from services.trainer.child import run
-from services.trainer.errors import RunInvalid
+from services.trainer.errors import RunInvalid, TrainingImpossible
 from services.trainer.recipes.layers import LayerPlan
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import REQUESTS, run_spec
@@ -68,6 +68,20 @@ def test_a_transfer_is_measured_against_every_other_start(
         assert 0 <= metrics[f"{start}_accuracy"] <= 1
         assert 0 < metrics[f"{start}_p_value"] <= 1
     assert load(result["model_dir"]).card.labels == tuple(sorted(REQUESTS))
+
+
+def test_a_start_that_cannot_be_trained_costs_its_figure_and_not_the_model(
+    tmp_path: Path, base: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impossible(*_: object) -> None:
+        raise TrainingImpossible("out of time")
+
+    monkeypatch.setattr("services.trainer.recipes.transfer.recipe._train_aside", impossible)
+
+    metrics = transfer(tmp_path, base, source_model=source, config={"frozen_layers": 1})["metrics"]
+
+    assert f"{ZERO_SHOT}_accuracy" in metrics
+    assert f"{FROM_BASE}_accuracy" not in metrics
 
 
 def test_the_labels_are_the_agents_and_not_the_sources(
