@@ -24,6 +24,8 @@ FLAGS: Final = (
 
 MEASURE: Final = """
 new Promise((done) => new PerformanceObserver((seen) => {
+  // The first paint may come in a list of its own, before that of contents.
+  if (!seen.getEntriesByName("first-contentful-paint").length) return;
   const parts = ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind));
   done({
     first_paint_ms: Math.round(seen.getEntriesByName("first-contentful-paint")[0].startTime),
