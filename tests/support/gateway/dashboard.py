@@ -100,9 +100,8 @@ async def store_first_version(
     job_id, dataset_id = new_id(), new_id()
     began = datetime.now(UTC) - timedelta(hours=2)
     job: dict[str, Any] = {"agent_id": agent_id, "job_id": job_id}
-    artifact = await gateway.application.service_context.artifacts.publish_files(
-        dataset_files(PLAIN, first=10)
-    )
+    artifacts = gateway.application.service_context.artifacts
+    artifact = await artifacts.publish_files(dataset_files(PLAIN, first=10))
     await gateway.publish(
         *_state_changes(job, "the first training", began, "c3" * 16),
         MetricsRecorded(**job, attempt=1, points=_points(PLAIN, began, 1.3)),
