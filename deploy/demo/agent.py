@@ -33,7 +33,7 @@ from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration
 from archon_inference import InferenceError
 from deploy.demo.client_log import AnswerRecord, ProductionRequest, append_line
-from deploy.serving.answering import AgentAnswers
+from deploy.serving.answering import AgentAnswers, AssignedAnswer
 from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.interaction_log import InteractionLog
 from deploy.serving.ports import FeedbackSender
@@ -174,7 +174,18 @@ class DemoAgent:
                 unit_id=request.unit_id,
             )
             span.set_attribute(telemetry.MODEL_VERSION, found.model.version)
-            event_id = await self._send_feedback(request)
+            logged = asyncio.ensure_future(self._send_and_log(request, found, client_log))
+            try:
+                await asyncio.shield(logged)
+            except asyncio.CancelledError:
+                # The broker may have the feedback already, and what is sent has to be counted.
+                await logged
+                raise
+
+    async def _send_and_log(
+        self, request: ProductionRequest, found: AssignedAnswer, client_log: TextIO
+    ) -> None:
+        event_id = await self._send_feedback(request)
         entry = AnswerRecord(
             request_id=request.request_id,
             input=request.input,

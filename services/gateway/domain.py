@@ -196,9 +196,22 @@ class JobAccepted(View):
     trace_id: str
 
 
+SYNTHETIC_DATASET: Final = "synthetic-"
+"""Before the id of the request, the name of a generated dataset."""
+
+
 def name_synthetic_dataset(request_id: UUID) -> str:
     """The name of the dataset that a request for synthetic data gives."""
-    return f"synthetic-{request_id}"
+    return f"{SYNTHETIC_DATASET}{request_id}"
+
+
+def synthetic_request_of(dataset: str) -> UUID | None:
+    """The request that gave a dataset of this name; None: it was not generated."""
+    request_id = dataset.removeprefix(SYNTHETIC_DATASET)
+    try:
+        return UUID(request_id) if request_id != dataset else None
+    except ValueError:
+        return None
 
 
 def find_return_obstacle(job: JobView, models: Sequence[ModelView]) -> str | None:

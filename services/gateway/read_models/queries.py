@@ -20,6 +20,7 @@ from services.gateway.domain import (
     SyntheticView,
     TraceView,
     build_trace,
+    synthetic_request_of,
 )
 from services.gateway.errors import NotFound, NothingDeployed
 from services.gateway.store import GatewayStore
@@ -47,11 +48,13 @@ class QueryService:
         if not await self.store.has_agent(tx, tenant_id, agent_id):
             raise NotFound("agent", agent_id)
 
-    async def dataset(self, tx: Tx, tenant_id: str, name: str) -> DatasetView:
-        """An uploaded dataset."""
-        found = await self.store.datasets(tx, tenant_id, name=name)
+    async def dataset(self, tx: Tx, caller: Caller, name: str) -> DatasetView:
+        """An uploaded dataset; of one that was generated a bound key sees its own agents' alone."""
+        found = await self.store.datasets(tx, caller.tenant_id, name=name)
         if not found:
             raise NotFound("dataset", name)
+        if caller.agents is not None and (request_id := synthetic_request_of(name)):
+            await self.synthetic(tx, caller, request_id)
         return found[0]
 
     async def job(self, tx: Tx, caller: Caller, job_id: UUID) -> JobView:

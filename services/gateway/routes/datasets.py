@@ -109,7 +109,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def show_dataset(name: Name, caller: Caller = reader) -> DatasetView:
         """An uploaded dataset."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.queries.dataset(tx, caller.tenant_id, name)
+            return await api.queries.dataset(tx, caller, name)
 
     return router
 

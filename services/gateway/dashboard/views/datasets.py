@@ -67,7 +67,7 @@ def _add_uploaded(router: APIRouter, api: GatewayApi) -> None:
     ) -> Response:
         """An uploaded dataset, or one that the generator made: its items, with a search."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            dataset = await api.queries.dataset(tx, caller.tenant_id, name)
+            dataset = await api.queries.dataset(tx, caller, name)
         page = PageRequest(SAMPLES_SHOWN, page.offset)
         samples, fault = await read_samples(
             api.artifacts, dataset.artifact, ITEMS_FILE, text, page, dataset.items
