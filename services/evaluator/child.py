@@ -114,10 +114,13 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
         scored[name] = rows
         report({"event": "scored", "model": name, "items": len(items)})
         if name == neighbours_by:
-            found = suite_predictor.predict_by_neighbours(model, read_training_items(spec))
-            if found is not None:
-                rows = score_predictions(items, found, kind)
-                write_predictions(Path(spec["output_dir"]), Role.NEAREST_NEIGHBOURS, rows)
+            attributes = {telemetry.MODEL_ROLE: Role.NEAREST_NEIGHBOURS.value}
+            with tracer.start_as_current_span(telemetry.SPAN_SCORE, attributes=attributes):
+                known = read_training_items(spec)
+                found = suite_predictor.predict_by_neighbours(model, Path(location), known)
+                if found is not None:
+                    rows = score_predictions(items, found, kind)
+                    write_predictions(Path(spec["output_dir"]), Role.NEAREST_NEIGHBOURS, rows)
     return scored
 
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
 from archon_inference.classifier import Classifier
+from archon_inference.encoding.learnt_vectors import read_learnt_vectors, text_digest
 from archon_inference.loading import load_predictor
 from archon_inference.ports import Predictor
 from archon_inference.prediction import Prediction
@@ -52,10 +54,11 @@ class SuitePredictor:
         return model.predict_from_states(self._compute_states(model), k=self._k)
 
     def predict_by_neighbours(
-        self, model: Predictor, items: Sequence[TrainingItem]
+        self, model: Predictor, folder: Path, items: Sequence[TrainingItem]
     ) -> list[Prediction] | None:
         """The answers of the most similar items, in the vectors of the model's encoder.
 
+        Items whose vectors lie in the model's folder are not embedded again.
         None: the model has no encoder, or no item's target is one of its answers.
         """
         if not isinstance(model, Selector | Classifier):
@@ -64,7 +67,7 @@ class SuitePredictor:
         if not known:
             return None
         vectors_NH = model.encoder.pool_states(self._compute_states(model), model.features)
-        known_MH = model.embed([item.input for item in known])
+        known_MH = _embed_known(model, folder, [item.input for item in known])
         return answer_by_neighbours(vectors_NH, known_MH, [each.target for each in known], self._k)
 
     def _compute_states(self, model: Selector | Classifier) -> list[Tensor]:
@@ -76,3 +79,14 @@ class SuitePredictor:
             ids = encoder.tokenize(self._inputs, longest)
             self._states[key] = encoder.compute_frozen_states(ids)
         return self._states[key]
+
+
+def _embed_known(model: Selector | Classifier, folder: Path, texts: Sequence[str]) -> Tensor:
+    """The vectors [N, H] of the texts, on the CPU; those that the folder keeps are read from it."""
+    found = read_learnt_vectors(folder, model.encoder.feature_size(model.features))
+    digests = [text_digest(text) for text in texts]
+    missing = {d: text for d, text in zip(digests, texts, strict=True) if d not in found}
+    if missing:
+        computed_NH = model.embed(list(missing.values())).cpu()
+        found |= dict(zip(missing, computed_NH, strict=True))
+    return torch.stack([found[digest] for digest in digests])

@@ -14,7 +14,8 @@ from torch import Tensor
 from archon_contracts.formats import TrainingItem
 from archon_inference.card import Features
 from archon_inference.encoder import TextEncoder
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from archon_inference.encoding.learnt_vectors import text_digest
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
 
 FEATURES: Final[Features] = "layers"
 """What a closed form reads where it does not go on from a version with other features; measured on

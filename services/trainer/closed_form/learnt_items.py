@@ -9,7 +9,6 @@ Shape suffixes: N items, H hidden units.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,16 +23,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from archon_contracts.formats import RETRACTED_IDS_FILE
+from archon_inference.encoding.learnt_vectors import ESTIMATE, LEARNT_FILE
 from services.trainer.closed_form.statistics import (
     ClassStatistics,
     load_statistics,
     save_statistics,
 )
 
-LEARNT_FILE: Final = "learnt.safetensors"
-
-ESTIMATE: Final = "~"
-"""After the digest of a text whose answer is estimated; no digest holds it."""
 MAXIMUM_ITEMS: Final = 20_000
 """Items whose vectors a version keeps: 60 MB of MiniLM's. Older ones stay in the sums alone, where
 a retraction can no longer subtract them."""
@@ -203,11 +199,6 @@ def is_estimate(item: LearntItem) -> bool:
 def text_of(name: str) -> str:
     """The digest of the text that an item or an estimate is of."""
     return name.partition(ESTIMATE)[0]
-
-
-def text_digest(text: str) -> str:
-    """Names a text without holding it: erased texts must not live on in a model folder."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def save_state(state: ClosedFormState, folder: Path) -> None:

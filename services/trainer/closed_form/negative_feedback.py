@@ -18,13 +18,9 @@ import torch
 from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.trainer.closed_form.heads import Heads
-from services.trainer.closed_form.learnt_items import (
-    ClosedFormState,
-    LearntItem,
-    estimate_name,
-    text_digest,
-)
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, estimate_name
 
 ROUNDS: Final = 3
 CANDIDATES: Final = 3

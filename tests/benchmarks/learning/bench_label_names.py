@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.trainer.closed_form.label_names import embed_names
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
 from services.trainer.closed_form.logistic_head import fit_head
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.learning.clinc import DATA_FILE as DATA_FILE

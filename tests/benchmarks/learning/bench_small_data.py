@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.trainer.closed_form.embedding import FEATURES
 from services.trainer.closed_form.label_names import embed_names
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
 from services.trainer.closed_form.logistic_head import fit_head
 from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.learning.clinc import (

@@ -24,15 +24,11 @@ from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived, FeedbackRetracted
 from archon_inference.card import read_card
 from archon_inference.encoder import TextEncoder
+from archon_inference.encoding.learnt_vectors import text_digest
 from archon_inference.model_files import HEAD_FILE
 from deploy.gateway_client import AsyncGatewayClient
 from deploy.serving.hot_swap_model import HotSwapModel
-from services.trainer.closed_form.learnt_items import (
-    ClosedFormState,
-    LearntItem,
-    load_state,
-    text_digest,
-)
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, load_state
 from services.trainer.closed_form.logistic_head import fit_head
 from tests.benchmarks.bench_correction_latency import DATA_FILE as DATA_FILE
 from tests.benchmarks.bench_correction_latency import (

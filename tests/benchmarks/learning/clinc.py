@@ -20,9 +20,10 @@ from archon_inference.base_models import resolve_base_model
 from archon_inference.card import Features
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.trainer.closed_form.embedding import FEATURES
 from services.trainer.closed_form.label_names import embed_names
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.recipes.run import EncoderConfig
 from tests.support.data.real_data import RealData

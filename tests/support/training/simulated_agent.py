@@ -26,6 +26,7 @@ from archon_contracts.values import (
 )
 from archon_inference.base_models import resolve_base_model
 from archon_inference.encoder import TextEncoder
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.coordinator.retraining.fast_path import Correction, choose
 from services.data_prep.domain import (
     Item,
@@ -44,7 +45,7 @@ from services.evaluator.domain import RECENT_VERSIONS, EvaluationReport, Role
 from services.trainer.closed_form.embedding import FEATURES
 from services.trainer.closed_form.heads import LabelHeads
 from services.trainer.closed_form.label_names import embed_names
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
 from services.trainer.recipes.run import EncoderConfig

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
-from services.trainer.closed_form.learnt_items import text_digest
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.trainer.recipes.bandit.rewards import ComposedReward
 
 HELD_OUT_PARTS: Final = 4

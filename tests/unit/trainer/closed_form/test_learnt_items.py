@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from archon_inference.encoding.learnt_vectors import LEARNT_FILE, text_digest
 from services.trainer.closed_form import learnt_items
 from services.trainer.closed_form.learnt_items import (
-    LEARNT_FILE,
     ClosedFormState,
     LearntItem,
     load_state,
     save_state,
-    text_digest,
 )
 from services.trainer.closed_form.statistics import fit_linear_discriminant
 

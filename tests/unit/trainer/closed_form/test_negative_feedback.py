@@ -7,6 +7,7 @@ from torch import Tensor
 
 from archon_contracts.events import ImplicitSignal, SignalKind
 from archon_contracts.formats import TrainingItem
+from archon_inference.encoding.learnt_vectors import text_digest
 from services.trainer.closed_form.embedding import learnt_item
 from services.trainer.closed_form.heads import LabelHeads
 from services.trainer.closed_form.learnt_items import (
@@ -16,7 +17,6 @@ from services.trainer.closed_form.learnt_items import (
     is_estimate,
     load_state,
     save_state,
-    text_digest,
 )
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives

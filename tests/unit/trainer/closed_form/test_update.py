@@ -18,11 +18,11 @@ from archon_contracts.metric_names import (
     NEW_ITEMS_RIGHT_BEFORE,
     WITHDRAWN_ITEMS,
 )
+from archon_inference.encoding.learnt_vectors import LEARNT_FILE
 from archon_inference.loading import load_predictor
 from archon_inference.model_files import HEAD_FILE
 from services.trainer.child import run as train
 from services.trainer.closed_form import update
-from services.trainer.closed_form.learnt_items import LEARNT_FILE
 from services.trainer.closed_form.statistics import STATISTICS_FILE
 from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
 from tests.support.training.tiny_models import tiny_encoder
