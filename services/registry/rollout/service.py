@@ -287,7 +287,8 @@ class Rollouts:
         policy = experiment.policy
         is_watch = experiment.kind is ExperimentKind.WATCH
         last = policy.rollback_answers if is_watch else LONGEST_GUARD
-        found = find_regression(experiment, alpha=policy.rollback_alpha, last=last)
+        now = self._clock.now()
+        found = find_regression(experiment, now, alpha=policy.rollback_alpha, last=last)
         # An E-process may show harm before the other test does; the experiment's end then says so.
         if found is not None:
             await self._append(

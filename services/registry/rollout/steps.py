@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from archon_contracts.latency_buckets import BUCKETS_PER_OCTAVE
 from archon_contracts.rules.rollout_policy import UndecidedExperiment
 from services.registry.rollout.decisions import (
     ExperimentDesign,
@@ -34,6 +35,12 @@ LONGEST_GUARD: Final = 1_000_000
 logarithm only."""
 SLOW_PROPORTION: Final = 0.05
 """Answers of the control that are called slow: a latency beyond its 95th percentile."""
+LATER_SLOWER: Final = 2.0
+"""In a watch slow is beyond so many times that percentile: its versions answer one after the other,
+and a machine that has more to do makes any version slower."""
+SETTLING: Final = timedelta(seconds=60)
+"""After which a watch compares latencies: what a new version answers first, it answers with cold
+caches and beside its own deployment."""
 MISMATCH_ALPHA: Final = 1e-4
 MISMATCH_TOLERANCE: Final = 0.05
 """Deviation of the traffic's division that ends nothing: a unit may ask more than others."""
@@ -78,7 +85,7 @@ def choose_step(
     """What follows at this look. Harm comes first, then time, then a decision."""
     if experiment.kind is ExperimentKind.WATCH:
         return _watch(experiment, now, may_roll_back=may_roll_back)
-    step = _guard(experiment)
+    step = _guard(experiment, now)
     if isinstance(step, Stay):
         step = _compare(experiment)
     if isinstance(step, Stay) and now >= experiment.deadline_at:
@@ -86,14 +93,20 @@ def choose_step(
     return step
 
 
-def find_regression(experiment: VersionComparison, *, alpha: float, last: int) -> Regression | None:
+def find_regression(
+    experiment: VersionComparison, now: datetime, *, alpha: float, last: int
+) -> Regression | None:
     """The first of outcome, failures and latency that got significantly worse."""
-    before, now = experiment.control_counts, experiment.treatment_counts
-    pairs = (
-        Regression(OUTCOME, before.scored, now.scored),
-        Regression(ERROR_RATE, _answered(before), _answered(now)),
-        Regression(SLOW_RATE, *_fast(before, now)),
-    )
+    control, treatment = experiment.control_counts, experiment.treatment_counts
+    pairs = [
+        Regression(OUTCOME, control.scored, treatment.scored),
+        Regression(ERROR_RATE, _answered(control), _answered(treatment)),
+    ]
+    if experiment.kind is not ExperimentKind.WATCH:
+        pairs.append(Regression(SLOW_RATE, *_fast(control, treatment)))
+    elif now - experiment.started_at >= SETTLING:
+        slow = round(math.log2(LATER_SLOWER) * BUCKETS_PER_OCTAVE)
+        pairs.append(Regression(SLOW_RATE, *_fast(control, treatment, beyond=slow)))
     for pair in pairs:
         design = _regression_design(alpha, last if pair.metric == OUTCOME else LONGEST_GUARD)
         if design.shows_regression(pair.before, pair.now):
@@ -127,7 +140,7 @@ def _regression_design(alpha: float, last: int) -> RegressionDesign:
 def _watch(experiment: VersionComparison, now: datetime, *, may_roll_back: bool) -> Step:
     policy = experiment.policy
     regression = find_regression(
-        experiment, alpha=policy.rollback_alpha, last=policy.rollback_answers
+        experiment, now, alpha=policy.rollback_alpha, last=policy.rollback_answers
     )
     if regression is not None and may_roll_back:
         return End(
@@ -148,12 +161,12 @@ def _watch(experiment: VersionComparison, now: datetime, *, may_roll_back: bool)
     return Stay()
 
 
-def _guard(experiment: VersionComparison) -> Step:
+def _guard(experiment: VersionComparison, now: datetime) -> Step:
     """What ends an experiment at once, whatever its scored answers say."""
     if experiment.policy.guardrails and experiment.kind is not ExperimentKind.SHADOW:
         policy = experiment.policy
         regression = find_regression(
-            experiment, alpha=policy.rollback_alpha, last=policy.maximum_answers
+            experiment, now, alpha=policy.rollback_alpha, last=policy.maximum_answers
         )
         if regression is not None and regression.metric != OUTCOME:
             reason = describe_regression(experiment, regression)
@@ -263,9 +276,10 @@ def _answered(counts: ArmCounts) -> Outcomes:
     return Outcomes.of_binary(counts.interactions, counts.interactions - counts.failed)
 
 
-def _fast(before: ArmCounts, now: ArmCounts) -> tuple[Outcomes, Outcomes]:
-    """Answers with a latency, those up to the control's 95th percentile as good ones."""
-    limit = _slowest_normal_bucket(before)
+def _fast(before: ArmCounts, now: ArmCounts, beyond: int = 0) -> tuple[Outcomes, Outcomes]:
+    """Answers with a latency, those up to `beyond` buckets above the control's 95th percentile as
+    good ones."""
+    limit = _slowest_normal_bucket(before) + beyond
     return _within(before, limit), _within(now, limit)
 
 

@@ -107,6 +107,29 @@ def test_slow_answers_of_the_candidate_end_its_experiment_at_once() -> None:
     assert step.regressed == "slow_rate"
 
 
+@pytest.mark.parametrize(
+    ("bucket", "watched", "is_rolled_back"),
+    [
+        (-17, timedelta(minutes=5), False),  # somewhat slower: the machine may have more to do
+        (-4, timedelta(seconds=20), False),  # much slower, but it has only begun
+        (-4, timedelta(minutes=5), True),
+    ],
+)
+def test_a_watch_rolls_back_for_latency_that_is_much_worse_and_stays(
+    bucket: int, watched: timedelta, is_rolled_back: bool
+) -> None:
+    before, after = {-20: 480, -10: 20}, {-20: 300, bucket: 200}
+    experiment = comparison(ExperimentKind.WATCH).add(
+        ArmCounts(interactions=500, latencies=before), ArmCounts(interactions=500, latencies=after)
+    )
+
+    step = choose_step(experiment, experiment.started_at + watched)
+
+    assert isinstance(step, End) is is_rolled_back
+    if isinstance(step, End):
+        assert (step.state, step.regressed) == (ExperimentState.ROLLED_BACK, "slow_rate")
+
+
 def test_guardrails_can_be_turned_off() -> None:
     policy = RolloutPolicy(guardrails=False)
     experiment = comparison(ExperimentKind.AB_TEST, policy=policy).add(
