@@ -29,8 +29,7 @@ FORK_SERVER_MODULES: Final = (
     "archon_inference.fork_server.lean_imports",
     "services.trainer.recipes.lean_trainer",
     "transformers.models.bert.modeling_bert",
-    "services.trainer.recipes.selector",
-    "services.trainer.recipes.classifier",
+    "services.trainer.recipes.candidates",
 )
 
 ENTRY: Final = "services.trainer.child:run"

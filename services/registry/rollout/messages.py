@@ -33,10 +33,9 @@ from services.registry.statistics.sequences import (
     mean_variance,
 )
 from services.registry.statistics.stopped_estimates import stopped_estimate
-from services.registry.statistics.weighted_outcomes import self_normalized_mean
+from services.registry.statistics.weighted_outcomes import NORMAL_975, self_normalized_mean
 from shared.audit import AuditEntry
 
-NORMAL_975 = 1.959964
 _OUTCOMES = {
     ExperimentState.PROMOTED: ExperimentOutcome.PROMOTED,
     ExperimentState.KEPT: ExperimentOutcome.KEPT,

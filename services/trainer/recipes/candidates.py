@@ -1,22 +1,21 @@
 """Candidates of a classifier or selector: a closed form, and fine-tuning where that falls short.
 
 The closed form costs one forward pass over the new items, does not depend on the order of the data
-and unlearns nothing, so it comes first. Fine-tuning is tried when the frozen encoder separates the
-answers badly, and its model is taken only when it is significantly better on the validation
-items.
+and unlearns nothing. Fine-tuning is tried when the frozen encoder separates the answers badly, and
+its model is taken only when it is significantly better on the validation items. A run that fine-
+tunes in any case does so first.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
-from scipy.special import bdtrc
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -39,6 +38,7 @@ from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from archon_inference.selector import Selector
+from services.trainer.closed_form.choice import is_sufficient, is_taken
 from services.trainer.closed_form.drift import carry_over
 from services.trainer.closed_form.embedding import (
     FEATURES,
@@ -71,18 +71,6 @@ from services.trainer.recipes.selector import embed_run_catalogue
 from services.trainer.recipes.selector import train as fine_tune_selector
 from services.trainer.recipes.warm_start import find_start, read_warm_start_card
 
-SUFFICIENT_ACCURACY: Final[Mapping[AgentKind, float]] = {
-    AgentKind.CLASSIFIER: 0.8,
-    AgentKind.SELECTOR: 0.6,
-}
-"""Validation accuracy of the closed form from which fine-tuning is not tried by itself: what it may
-still gain on a sentence encoder is small, and it costs some hundred times as much; see
-`make bench NAME=classifier_stream` and `selector_stream`. A selector's is lower: a part of its
-requests is for tools that nobody used before, which neither can know (decision 92)."""
-
-MAXIMUM_P_VALUE: Final = 0.05
-"""Of the paired test that fine-tuning must pass against the closed form."""
-
 FineTune = Callable[[TrainingRun[Any], Report], TrainResult]
 
 
@@ -96,6 +84,14 @@ class ClosedFormCandidate:
     limit: TextLimit
     train_loss: float
     unlearnt_items: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FineTunedCandidate:
+    """A fine-tuned model, which lies in the run's output folder."""
+
+    result: TrainResult
     seconds: float
 
 
@@ -116,16 +112,23 @@ def train(
         validation_items = read_items(run.dataset / VALIDATION_FILE)
     else:
         train_items, validation_items = read_training_items(run.dataset)
+    if fine_tune is None:
+        of_kind = fine_tune_classifier if run.kind is AgentKind.CLASSIFIER else fine_tune_selector
+        fine_tune = of_kind
+    wanted, tuned = run.config.fine_tuning, None
+    # Gradient descent needs answers that somebody stated.
+    if train_items and wanted is FineTuning.ALWAYS:
+        # Nothing depends on the closed form, so that the first step does not wait for it.
+        tuned = _fine_tune(run, report, fine_tune, validation_items)
     candidate = fit_closed_form(run, train_items, negatives)
     vectors_NH = candidate.model.embed([item.input for item in validation_items])
     right = _right_answers(candidate.model, validation_items, vectors_NH)
     final = _learn_validation(candidate, validation_items, vectors_NH)
-    # Gradient descent needs answers that somebody stated.
-    if train_items and _wants_fine_tuning(run, right):
-        of_kind = fine_tune_classifier if run.kind is AgentKind.CLASSIFIER else fine_tune_selector
-        parts = (train_items, validation_items, negatives)
-        return _fine_tuned_or(final, run, report, fine_tune or of_kind, parts, right)
-    return _closed_form(final, run, report, right)
+    if train_items and wanted is FineTuning.AUTO and not is_sufficient(run.kind, right):
+        tuned = _fine_tune(run, report, fine_tune, validation_items)
+    if tuned is None:
+        return _closed_form(final, run, report, right)
+    return _choose(final, tuned, run, (train_items, validation_items, negatives), right)
 
 
 def fit_closed_form(
@@ -236,20 +239,13 @@ def _closed_form(
     return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds}, right=right)
 
 
-def _fine_tuned_or(
-    candidate: ClosedFormCandidate,
+def _fine_tune(
     run: TrainingRun[EncoderConfig],
     report: Report,
     fine_tune: FineTune,
-    parts: tuple[Sequence[TrainingItem], Sequence[TrainingItem], Sequence[TrainingItem]],
-    right: Sequence[bool],
-) -> TrainResult:
-    """Fine-tune; keep that model where it is significantly better on the validation items.
-
-    `parts` are the training and the validation items and those of which only wrong answers are
-    known.
-    """
-    train_items, validation_items, negatives = parts
+    validation_items: Sequence[TrainingItem],
+) -> FineTunedCandidate:
+    """Fine-tune into the run's output folder, with a search where it is asked for."""
     started = time.perf_counter()
     if run.config.has_repeated_trainings and validation_items:
         # Imported where it is asked for: other runs do without its memory.
@@ -258,16 +254,32 @@ def _fine_tuned_or(
         result = fine_tune_within_time(run, report, fine_tune)
     else:
         result = fine_tune(run, report)
-    seconds = time.perf_counter() - started
+    return FineTunedCandidate(result, time.perf_counter() - started)
+
+
+def _choose(
+    candidate: ClosedFormCandidate,
+    fine_tuned: FineTunedCandidate,
+    run: TrainingRun[EncoderConfig],
+    parts: tuple[Sequence[TrainingItem], Sequence[TrainingItem], Sequence[TrainingItem]],
+    right: Sequence[bool],
+) -> TrainResult:
+    """Keep the fine-tuned model where it is significantly better on the validation items.
+
+    `parts` are the training and the validation items and those of which only wrong answers are
+    known.
+    """
+    train_items, validation_items, negatives = parts
+    result = fine_tuned.result
     tuned = _load_tuned(run)
     tuned_NH = tuned.embed([item.input for item in validation_items])
     tuned_right = _right_answers(tuned, validation_items, tuned_NH)
-    chosen = run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right)
+    chosen = is_taken(run.config.fine_tuning, tuned_right, right)
     comparison = {
         **_accuracy(CLOSED_FORM_ACCURACY, right),
         **_accuracy(FINE_TUNED_ACCURACY, tuned_right),
         CLOSED_FORM_SECONDS: candidate.seconds,
-        FINE_TUNED_SECONDS: seconds,
+        FINE_TUNED_SECONDS: fine_tuned.seconds,
         FINE_TUNED_CHOSEN: float(chosen),
         CLOSED_FORM: float(not chosen),
         **{name: v for name, v in result.metrics.items() if name.startswith((SEARCH, SEEDS))},
@@ -306,24 +318,6 @@ def _metrics_of(candidate: ClosedFormCandidate, right: Sequence[bool]) -> dict[s
         **candidate.limit.metrics,
         **_accuracy(VALIDATION_ACCURACY, right),
     }
-
-
-def _wants_fine_tuning(run: TrainingRun[EncoderConfig], right: Sequence[bool]) -> bool:
-    if run.config.fine_tuning is not FineTuning.AUTO:
-        return run.config.fine_tuning is FineTuning.ALWAYS
-    return bool(right) and sum(right) / len(right) < SUFFICIENT_ACCURACY[run.kind]
-
-
-def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
-    return p_value_of_gain(tuned, closed_form) <= MAXIMUM_P_VALUE
-
-
-def p_value_of_gain(now: Sequence[bool], before: Sequence[bool]) -> float:
-    """How likely so many items were gained by luck: McNemar's exact test, one-sided."""
-    gained = sum(each and not other for each, other in zip(now, before, strict=True))
-    lost = sum(other and not each for each, other in zip(now, before, strict=True))
-    # P(so many heads of a fair coin). Not by scipy.stats, whose import takes 0.3 s of every run.
-    return float(bdtrc(gained - 1, gained + lost, 0.5)) if gained else 1.0
 
 
 def _state_under(

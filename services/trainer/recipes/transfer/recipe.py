@@ -24,9 +24,9 @@ from archon_contracts.metric_names import (
 from archon_contracts.values import AgentKind, TransferLayers
 from archon_inference.card import read_card
 from archon_inference.loading import load_predictor
+from services.trainer.closed_form.choice import p_value_of_gain
 from services.trainer.errors import RunInvalid, TrainingImpossible
 from services.trainer.items import TrainingItem, read_items
-from services.trainer.recipes.candidates import p_value_of_gain
 from services.trainer.recipes.candidates import train as train_encoder
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.generators.supervised import train as train_generator

@@ -1,4 +1,4 @@
-"""A classifier's candidates: the closed form first, fine-tuning where it falls short."""
+"""A classifier's candidates: the closed form, and fine-tuning where it falls short or is wanted."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,7 @@ from archon_contracts.metric_names import (
 from archon_contracts.values import AgentKind
 from archon_inference.loading import load_predictor
 from services.trainer.child import run
+from services.trainer.closed_form import choice
 from services.trainer.closed_form.learnt_items import is_estimate, load_state
 from services.trainer.closed_form.statistics import STATISTICS_FILE, load_statistics
 from services.trainer.errors import EmptyDataset
@@ -150,7 +151,7 @@ def test_it_reports_start_step_and_loss(tmp_path: Path, base: Path) -> None:
 def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "SUFFICIENT_ACCURACY", {AgentKind.CLASSIFIER: 1.01})
+    monkeypatch.setattr(choice, "SUFFICIENT_ACCURACY", {AgentKind.CLASSIFIER: 1.01})
     spec = run_spec(
         tmp_path, base, kind="classifier", fine_tuning="auto", max_steps=1, learning_rate=1e-9
     )
@@ -170,7 +171,7 @@ def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
 def test_a_closed_form_that_is_kept_is_described_by_its_own_figures(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "SUFFICIENT_ACCURACY", {AgentKind.CLASSIFIER: 1.01})
+    monkeypatch.setattr(choice, "SUFFICIENT_ACCURACY", {AgentKind.CLASSIFIER: 1.01})
     alone = run(run_spec(tmp_path / "alone", base, kind="classifier", fine_tuning="never"), ignore)[
         "metrics"
     ]
@@ -396,3 +397,21 @@ def test_a_replay_without_a_label_loses_it_neither_in_fine_tuning_nor_afterwards
     assert set(head_of(second)) == set(head_of(third)) == set(REQUESTS)
     answers = load_predictor(Path(third)).predict(REQUESTS["book_hotel"])
     assert [answer.output for answer in answers] == ["book_hotel"] * 3
+
+
+def test_the_first_step_of_a_wanted_fine_tuning_does_not_wait_for_the_closed_form(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fit = candidates.fit_closed_form
+    monkeypatch.setattr(
+        candidates, "fit_closed_form", lambda *parts: done.append("closed form") or fit(*parts)
+    )
+
+    run(
+        run_spec(tmp_path, base, kind="classifier", fine_tuning="always", max_steps=1),
+        lambda report: done.append(report["event"]),
+    )
+
+    assert done[:2] == ["started", "first_step"]
+    assert "closed form" in done
