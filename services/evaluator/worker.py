@@ -68,6 +68,8 @@ class Exam:
     suite: Path
     new_labels: Sequence[Path]
     answers: Sequence[str] | None
+    digest: str
+    """Of all items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,23 +89,22 @@ class EvaluationWorker:
     entry: str = ENTRY
 
     async def run(self, lease: Lease) -> EvaluationResult:
-        """Score whom no earlier evaluation scored on these items, and compare."""
+        """Score whom no earlier evaluation scored on these items, and compare.
+
+        Raises:
+            NothingToCompare: there is nothing to compare the candidate with.
+        """
         command = EvaluateModel.model_validate(lease.payload)
         started = self.clock.now()
-        choose_control(command)  # before anything is fetched: it may not be possible at all
-        suite = find_items_file(await self.artifacts.fetch(command.items))
-        new_labels = await self._find_new_labels(command)
-        candidate = await self.artifacts.fetch_model(command.candidate)
+        self.check(command)  # before anything is fetched: it may not be possible at all
         card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
-        digest = digest_items(command.items, new_labels)
-        keys = build_score_keys(command, card, digest)
+        exam = await self._find_exam(command, card)
+        keys = build_score_keys(command, card, exam.digest)
         cached = await self._load_cached_predictions(lease, keys)
         recent = await self._load_recent_predictions(lease, command, keys)
-        roles = select_roles_to_score(keys, cached, choose_encoder(command))
-        models = await self._locate_models(command, candidate, roles)
-        answers = await self._read_answers(command, card)
-        exam = Exam(suite, new_labels, answers)
-        report, files = await self._evaluate(command, models, exam, cached, recent)
+        roles = self.select_roles(command, keys, cached)
+        own = await self._build_own_spec(command, exam, roles)
+        report, files = await self._evaluate(command, own, exam, cached, recent)
         predictions = await self.artifacts.publish_files(files)
         return EvaluationResult(
             report=report,
@@ -111,6 +112,16 @@ class EvaluationWorker:
             scored=_list_scores(keys, roles, predictions, files),
             seconds=(self.clock.now() - started).total_seconds(),
         )
+
+    def check(self, command: EvaluateModel) -> None:
+        """Raises NothingToCompare where the command cannot be carried out."""
+        choose_control(command)
+
+    def select_roles(
+        self, command: EvaluateModel, keys: Mapping[Role, ScoreKey], cached: Mapping[Role, bytes]
+    ) -> list[Role]:
+        """Who is still to be scored."""
+        return select_roles_to_score(keys, cached, choose_encoder(command))
 
     async def complete(self, tx: Tx, lease: Lease, result: EvaluationResult) -> None:
         """Store the new scores and publish the report."""
@@ -197,6 +208,12 @@ class EvaluationWorker:
                 log.warning("recent_score_unreadable", reason=str(error))
         return found
 
+    async def _find_exam(self, command: EvaluateModel, card: bytes) -> Exam:
+        suite = find_items_file(await self.artifacts.fetch(command.items))
+        new_labels = await self._find_new_labels(command)
+        answers = await self._read_answers(command, card)
+        return Exam(suite, new_labels, answers, digest_items(command.items, new_labels))
+
     async def _find_new_labels(self, command: EvaluateModel) -> list[Path]:
         """What is asked beside the suite."""
         if command.new_labels is None:
@@ -218,9 +235,10 @@ class EvaluationWorker:
         return None
 
     async def _locate_models(
-        self, command: EvaluateModel, candidate: Path, roles: Sequence[Role]
+        self, command: EvaluateModel, roles: Sequence[Role]
     ) -> dict[str, str | None]:
         """Where the child finds the models that it must score; None: it need not."""
+        candidate = await self.artifacts.fetch_model(command.candidate)
         models: dict[str, str | None] = dict.fromkeys((role.value for role in Role), None)
         if Role.CANDIDATE in roles:
             models[Role.CANDIDATE] = str(candidate)
@@ -236,10 +254,23 @@ class EvaluationWorker:
             models[Role.NEAREST_NEIGHBOURS] = choose_encoder(command).value
         return models
 
+    async def _build_own_spec(
+        self, command: EvaluateModel, exam: Exam, roles: Sequence[Role]
+    ) -> dict[str, Any]:
+        """What this worker's child is given beside what those of all workers are."""
+        return {
+            "models": await self._locate_models(command, roles),
+            "kind": command.kind.value,
+            "device": self.device,
+            "precision": self.precision,
+            "control": choose_control(command).value,
+            "trained_on": await self._find_training_items(command),
+        }
+
     async def _evaluate(
         self,
         command: EvaluateModel,
-        models: Mapping[str, str | None],
+        own: Mapping[str, Any],
         exam: Exam,
         cached: Mapping[Role, bytes],
         recent: Sequence[bytes],
@@ -253,22 +284,17 @@ class EvaluationWorker:
             output = Path(folder)
             _write_predictions(output, cached)
             spec = {
-                "models": models,
-                "kind": command.kind.value,
                 "items": str(exam.suite),
                 "new_labels": [str(path) for path in exam.new_labels],
+                "answers": exam.answers,
                 "threads": self.threads,
-                "device": self.device,
-                "precision": self.precision,
                 "output_dir": folder,
-                "control": choose_control(command).value,
                 "gate": command.gate.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
                 "run": command.run.model_dump(mode="json") if command.run else None,
                 "withdrawal": command.withdrawal,
                 "recent": _write_recent(Path(earlier), recent),
-                "answers": exam.answers,
-                "trained_on": await self._find_training_items(command),
+                **own,
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)
@@ -276,65 +302,40 @@ class EvaluationWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateEvaluationWorker(EvaluationWorker):
-    """Evaluates updates of the fast path, in a child that keeps the encoder and the suite."""
+    """Evaluates updates of the fast path, in a child that keeps the encoder and the suite.
+
+    The updated version is compared with the deployed one, on the suite and the corrections.
+    """
 
     entry: str = UPDATE_ENTRY
 
-    async def run(self, lease: Lease) -> EvaluationResult:
-        """Compare the updated version with the deployed one, on the suite and the corrections.
-
-        Raises:
-            NothingToCompare: nothing is deployed, or the command names no update.
-        """
-        command = EvaluateModel.model_validate(lease.payload)
+    def check(self, command: EvaluateModel) -> None:
+        """Raises NothingToCompare where nothing is deployed, or the command names no update."""
         if command.update is None or command.deployed is None:
             raise NothingToCompare("An update is compared with the deployed version; name both.")
-        started = self.clock.now()
-        suite = find_items_file(await self.artifacts.fetch(command.items))
-        new_labels = await self._find_new_labels(command)
-        card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
-        digest = digest_items(command.items, new_labels)
-        keys = build_score_keys(command, card, digest)
-        cached = await self._load_cached_predictions(lease, keys)
-        recent = await self._load_recent_predictions(lease, command, keys)
+
+    def select_roles(
+        self, _command: EvaluateModel, keys: Mapping[Role, ScoreKey], cached: Mapping[Role, bytes]
+    ) -> list[Role]:
+        """Who is still to be scored."""
+        return select_roles_to_score(keys, cached)
+
+    async def _build_own_spec(
+        self, command: EvaluateModel, exam: Exam, _roles: Sequence[Role]
+    ) -> dict[str, Any]:
+        assert command.update is not None
+        assert command.deployed is not None  # see `check`
         update = await self.artifacts.fetch(command.update)
-        with (
-            tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder,
-            tempfile.TemporaryDirectory(prefix="archon-recent-") as earlier,
-        ):
-            output = Path(folder)
-            _write_predictions(output, cached)
-            spec = {
-                # The child checks what it loads, and the encoder once for all versions.
-                "models": {
-                    Role.CANDIDATE.value: await self._locate(command.candidate),
-                    Role.DEPLOYED.value: await self._locate(command.deployed.artifact),
-                },
-                "items": str(suite),
-                "new_labels": [str(path) for path in new_labels],
-                "items_digest": digest,
-                "update": str(update / TRAIN_FILE),
-                "threads": self.threads,
-                "output_dir": folder,
-                "gate": command.gate.model_dump(mode="json"),
-                "fast_path": command.fast_path.model_dump(mode="json"),
-                "minimum_reference_items": command.minimum_reference_items,
-                "run": command.run.model_dump(mode="json") if command.run else None,
-                "withdrawal": command.withdrawal,
-                "recent": _write_recent(Path(earlier), recent),
-                "answers": await self._read_answers(command, card),
-            }
-            result = await self.children.run(self.entry, spec, _log_report)
-            report = EvaluationReport.model_validate(result["report"])
-            files = _read_files(output)
-            predictions = await self.artifacts.publish_files(files)
-        roles = select_roles_to_score(keys, cached)
-        return EvaluationResult(
-            report=report,
-            predictions=predictions,
-            scored=_list_scores(keys, roles, predictions, files),
-            seconds=(self.clock.now() - started).total_seconds(),
-        )
+        return {
+            # The child checks what it loads, and the encoder once for all versions.
+            "models": {
+                Role.CANDIDATE.value: await self._locate(command.candidate),
+                Role.DEPLOYED.value: await self._locate(command.deployed.artifact),
+            },
+            "items_digest": exam.digest,
+            "update": str(update / TRAIN_FILE),
+            "fast_path": command.fast_path.model_dump(mode="json"),
+        }
 
     async def _locate(self, ref: ArtifactRef) -> dict[str, str]:
         return {"folder": str(await self.artifacts.locate(ref)), "digest": ref.digest}

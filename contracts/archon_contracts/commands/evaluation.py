@@ -88,7 +88,7 @@ class EvaluateModel(Contract):
     trained_on: ArtifactRef | None = Field(
         default=None,
         description="Dataset of the candidate's training: a gain on the items whose answer its "
-        "new items teach counts beside that of a group; absent: not looked at.",
+        "new items teach counts beside that of a group; absent, as for an update: not looked at.",
     )
     gate: GatePolicy = GatePolicy()
     update: ArtifactRef | None = Field(

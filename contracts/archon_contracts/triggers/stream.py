@@ -203,6 +203,13 @@ def start_version(
     )
 
 
-def start_window(state: StreamState) -> StreamState:
-    """A window took the unused feedback; what made it due is over."""
-    return replace(state, evidence=0.0, suspects={}, excess=0.0, late_ratings=RatingSums())
+def start_window(state: StreamState, claimed: RatingSums | None = None) -> StreamState:
+    """A window took unused feedback, the oldest first; what made it due is over.
+
+    `claimed` are the ratings that it took; absent: all. Late ratings are of versions before, so
+    they are the first to be taken, and those beyond the window's number stay late.
+    """
+    late, left = state.late_ratings, RatingSums()
+    if claimed is not None and claimed.n < late.n:
+        left = RatingSums(late.n - claimed.n, late.total - claimed.total)
+    return replace(state, evidence=0.0, suspects={}, excess=0.0, late_ratings=left)

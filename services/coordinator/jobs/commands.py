@@ -121,6 +121,7 @@ def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
 def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
     # The test part of a window is made of feedback: whoever sent that wrote the test.
     trusted = agent.profile.evaluation_suite or job.facts.provided_dataset
+    dataset = _require(job.facts.dataset, "dataset").artifact
     return EvaluateModel(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
@@ -133,11 +134,12 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         base_model=agent.profile.base_model,
         closed_form=_closed_form(job),
         catalogue=agent.profile.catalogue,
-        items=agent.profile.evaluation_suite or _require(job.facts.dataset, "dataset").artifact,
+        items=agent.profile.evaluation_suite or dataset,
         new_labels=_new_labels(job, agent),
-        trained_on=_require(job.facts.dataset, "dataset").artifact,
+        # The gate of an update reads what it teaches in `update`.
+        trained_on=None if job.is_update else dataset,
         gate=agent.profile.gate,
-        update=_require(job.facts.dataset, "dataset").artifact if job.is_update else None,
+        update=dataset if job.is_update else None,
         fast_path=agent.profile.fast_path,
         withdrawal=job.is_withdrawal,
         minimum_reference_items=0 if trusted else MINIMUM_REFERENCE_ITEMS,

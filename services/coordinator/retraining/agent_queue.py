@@ -197,7 +197,7 @@ class AgentQueue:
     async def _evaluate(self, tx: Tx, stats: FeedbackStats, *, retrains: bool) -> None:
         key, now = AgentKey(stats.tenant_id, stats.agent_id), self._clock.now()
         try:
-            if stats.awaits_feedback:
+            if stats.awaits_feedback and self._parked_until(stats, now) is None:
                 # The requested job comes first, and needs all that a window would claim now.
                 async with self._stats_store.savepoint(tx):
                     await self.start_next(tx, key, Cause(new_id(), ""))
@@ -260,8 +260,7 @@ class AgentQueue:
     async def _decide(
         self, tx: Tx, key: AgentKey, stats: FeedbackStats, now: datetime
     ) -> TriggerDecision:
-        revision, until = self._parked.get(key, (0, now))
-        if revision == stats.profile_revision and now < until:
+        if (until := self._parked_until(stats, now)) is not None:
             return TriggerDecision(check_at=until)
         policies = await self._policies.read(tx, key, stats)
         if not may_withdraw(stats, policies.trigger):
@@ -272,6 +271,12 @@ class AgentQueue:
         if waits_until is None or waits_until <= now:
             return TriggerDecision(withdrawal=True)
         return decide_what_to_learn(stats, policies, now).check_by(waits_until)
+
+    def _parked_until(self, stats: FeedbackStats, now: datetime) -> datetime | None:
+        """Until when the agent is not considered; None: it is, or has a new profile."""
+        key = AgentKey(stats.tenant_id, stats.agent_id)
+        revision, until = self._parked.get(key, (0, now))
+        return until if revision == stats.profile_revision and now < until else None
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
         agent = await self._requests.find_agent(tx, key)
@@ -286,7 +291,7 @@ class AgentQueue:
         assert reason is not None  # only a decision with a reason begins a retrain
         policy = agent.profile.trigger
         window = await self._windows.claim(tx, stats, reason, policy.maximum_feedback)
-        await self._streams.begin_window(tx, stats, policy, by_trigger=True)
+        await self._streams.begin_window(tx, stats, policy, window.claim, by_trigger=True)
         why = decision.explanation
         job = await self._open(tx, agent, window, requested_by=f"trigger {reason}", why=why)
         await self._start(tx, job, cause_of_window(window, job))
@@ -375,7 +380,7 @@ class AgentQueue:
             return facts  # read later, as leased work: the statistics are locked now
         policy = agent.profile.trigger
         window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, policy.maximum_feedback)
-        await self._streams.begin_window(tx, stats, policy, by_trigger=False)
+        await self._streams.begin_window(tx, stats, policy, window.claim, by_trigger=False)
         await self._windows.publish_claim(tx, job, window, cause)
         return add_window_facts(facts, window)
 

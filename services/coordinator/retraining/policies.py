@@ -21,7 +21,7 @@ from archon_contracts.triggers import (
     start_window,
 )
 from archon_contracts.values import AgentProfile, FastPathPolicy, TriggerPolicy
-from services.coordinator.domain import AgentKey, Job
+from services.coordinator.domain import AgentKey, Job, WindowClaim
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining.fast_path import backoff_until, has_fast_path
@@ -187,12 +187,18 @@ class AnswerStreams:
         return replace(stats, stream=stream)
 
     async def begin_window(
-        self, tx: Tx, stats: FeedbackStats, policy: TriggerPolicy, *, by_trigger: bool
+        self,
+        tx: Tx,
+        stats: FeedbackStats,
+        policy: TriggerPolicy,
+        claim: WindowClaim,
+        *,
+        by_trigger: bool,
     ) -> None:
-        """A window took the unused feedback; one of a trigger counts for the daily limit."""
+        """A window claimed unused feedback; one of a trigger counts for the daily limit."""
         if not looks_at_answers(policy):
             return
-        stream = start_window(stats.stream)
+        stream = start_window(stats.stream, RatingSums(claim.rated, claim.rating_sum))
         if by_trigger:
             stream = spend(stream, policy, self._clock.now())
         await self._stats_store.set_stream(tx, AgentKey(stats.tenant_id, stats.agent_id), stream)

@@ -13,6 +13,7 @@ from archon_contracts.values import TriggerPolicy
 from services.coordinator.domain import Job
 from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining import policies
+from services.coordinator.retraining.awaited_feedback import AwaitedFeedback
 from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.store import JobStore
@@ -195,6 +196,25 @@ async def test_feedback_beside_that_of_a_parked_agent_is_stored_and_begins_a_ret
     unused = dict(await world.fetch("SELECT agent_id, unused FROM feedback_stats"))
     assert unused == {"bad": 1, "good": 0}
     assert await world.value("SELECT check_at FROM feedback_stats WHERE agent_id = 'bad'")
+
+
+async def test_an_agent_whose_job_awaits_feedback_is_parked_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.deliver(configure("bad", trigger_minimum_feedback=10))
+    await world.consume([record_of(feedback("i1", "bad"))])
+    await world.fetch("UPDATE feedback_stats SET awaits_feedback = true")
+
+    async def fail(*_: object) -> None:
+        raise PermanentError("no")
+
+    monkeypatch.setattr(AwaitedFeedback, "stop_waiting", fail)
+    for name in ("i2", "i3", "i4"):
+        await world.consume([record_of(feedback(name, "bad"))])
+
+    (parked,) = await world.published(AgentParked)
+    assert parked.agent_id == "bad"
+    assert await world.value("SELECT unused FROM feedback_stats") == 4
 
 
 async def test_the_policies_of_many_agents_are_read_by_one_query(

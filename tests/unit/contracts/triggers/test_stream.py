@@ -118,3 +118,11 @@ def test_a_window_ends_what_made_it_due() -> None:
 
     assert (begun.evidence, begun.excess, begun.late_ratings.n) == (0.0, 0.0, 0)
     assert begun.answers == seen.answers
+
+
+def test_late_ratings_that_a_window_leaves_stay_late() -> None:
+    waiting = StreamState(late_ratings=RatingSums(40, 80.0))
+
+    assert start_window(waiting, RatingSums(30, 50.0)).late_ratings == RatingSums(10, 30.0)
+    assert start_window(waiting, RatingSums(40, 80.0)).late_ratings == RatingSums()
+    assert start_window(waiting, RatingSums(60, 90.0)).late_ratings == RatingSums()
