@@ -49,6 +49,7 @@ OPERATIONS: Final = (
     ("/operations/system", "System", Scope.OPERATE),
     ("/operations/dead-letters", "Dead letters", Scope.OPERATE),
     ("/operations/topics", "Topics", Scope.OPERATE),
+    ("/operations/costs", "Costs", Scope.READ),
     ("/operations/settings", "Settings", Scope.OPERATE),
     ("/operations/keys", "Keys", Scope.ADMIN),
     ("/operations/audit", "Audit", Scope.READ),

@@ -32,6 +32,7 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.identifiers import new_id
+from archon_contracts.metric_names import RESOURCES
 from archon_contracts.rules.task_types import TaskType
 from archon_contracts.topics import JOBS
 from archon_contracts.values import AgentProfile, ArtifactRef, Estimate, ModelRef, TrainingMethod
@@ -286,7 +287,12 @@ def _points(text: str, at: datetime, scale: float = 1.0) -> tuple[MetricPoint, .
         MetricPoint(name="validation/accuracy", value=0.84 - 0.3 / step, step=step, recorded_at=at)
         for step in range(1, STEPS + 1, 5)
     ]
-    return (*found, *rising)
+    used = {"wall_seconds": 90.0, "cpu_seconds": 84.0, "cost": 0.125, "peak_memory_mb": 812.0}
+    resources = [
+        MetricPoint(name=f"{RESOURCES}{name}", value=value, step=STEPS, recorded_at=at)
+        for name, value in used.items()
+    ]
+    return (*found, *rising, *resources)
 
 
 def _counts(at: datetime) -> FeedbackCounts:

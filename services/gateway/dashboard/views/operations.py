@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -25,6 +26,8 @@ from shared.kafka.topic_admin import TopicStatus
 
 SEE_OTHER: Final = 303
 TOPICS_SECONDS: Final = 8.0
+COST_DAYS: Final = (7, 30, 90, 366)
+"""Periods that the page of costs offers [days]."""
 MAX_BODY_SHOWN: Final = 20_000
 """Characters of a dead letter's body: the API has the whole."""
 
@@ -39,6 +42,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     _add_audit(router, api)
     _add_topics(router, api)
     _add_system(router, api)
+    _add_costs(router, api)
     return router
 
 
@@ -244,4 +248,22 @@ def _add_system(router: APIRouter, api: GatewayApi) -> None:
             system=system,
             shedding=api.backpressure.describe_shedding(),
             now=api.clock.now(),
+        )
+
+
+def _add_costs(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ)
+
+    @router.get("/costs")
+    async def show_costs(
+        request: Request,
+        days: Annotated[int, Query(ge=1, le=366)] = COST_DAYS[1],
+        caller: Caller = reader,
+    ) -> Response:
+        """What the tenant's trainings used, by agent, as GET /v1/costs."""
+        now = api.clock.now()
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            costs = await api.metrics.costs(tx, now - timedelta(days=days), None)
+        return await respond(
+            request, "costs.html", caller, costs=costs, days=days, periods=COST_DAYS, now=now
         )

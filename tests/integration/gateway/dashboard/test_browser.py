@@ -62,6 +62,7 @@ PAGES = {
     "letters": "/operations/dead-letters",
     "system": "/operations/system",
     "topics": "/operations/topics",
+    "costs": "/operations/costs",
     "settings": "/operations/settings",
     "not-found": "/agents/nobody",
 }

@@ -68,6 +68,8 @@ PAGES = (
     "/operations/dead-letters",
     "/operations/system",
     "/operations/topics",
+    "/operations/costs",
+    "/operations/costs?days=7",
     "/operations/settings",
 )
 each_page = pytest.mark.parametrize("place", PAGES)
@@ -167,6 +169,7 @@ async def test_hostile_text_is_shown_as_text(
         ("/compare?agent_id={agent}&version=1.1.0", ("84.0 %", "1.0.0")),
         ("/operations/system", ("trainer-1", "1 of 2")),
         ("/operations/topics", ("archon.jobs.v1", "archon.gateway")),
+        ("/operations/costs", ("All agents", "<strong>30 days", "0.25", "812 MB")),
         ("/data", ("600 of 640", "480")),
         ("/agents/{agent}", ("refund, version 1.1.0: 68.0 %", "refund, version 1.0.0: 53.0 %")),
         ("/compare?agent_id={agent}&version=1.1.0&version=1.0.0", ("dataset_id", "train/loss")),
