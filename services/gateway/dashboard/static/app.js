@@ -3,6 +3,7 @@
   "use strict";
 
   const RETRY_MS = 5000;
+  const LOOK_MS = 1000;
   const CHART_HEIGHT = 220;
   const plots = new Map();
 
@@ -69,11 +70,19 @@
   function follow(refresh) {
     const notice = document.getElementById("connection");
     let source = null;
+    let heard = Date.now();
+
+    function hear() {
+      heard = Date.now();
+      notice.hidden = true;
+    }
 
     function open() {
+      heard = Date.now();
       source = new EventSource(refresh.dataset.stream);
-      source.addEventListener("open", () => { notice.hidden = true; });
-      source.addEventListener("changed", changed);
+      source.addEventListener("open", hear);
+      source.addEventListener("alive", hear);
+      source.addEventListener("changed", () => { hear(); changed(); });
       source.addEventListener("error", () => {
         notice.hidden = false;
         // A browser tries again by itself after a lost connection, but not after a refusal.
@@ -81,10 +90,24 @@
       });
     }
 
+    // A connection whose other end is gone without a word, as after a change of network, stays open
+    // for many minutes.
+    function look() {
+      if (document.hidden || source.readyState === EventSource.CLOSED) return;
+      if (Date.now() - heard < 1000 * refresh.dataset.silence) return;
+      notice.hidden = false;
+      source.close();
+      again();
+    }
+
     async function again() {
       if (document.hidden) return;
       try {
-        const answer = await fetch(location.href, { redirect: "manual", headers: { Accept: "text/html" } });
+        const answer = await fetch(location.href, {
+          redirect: "manual",
+          headers: { Accept: "text/html" },
+          signal: AbortSignal.timeout(RETRY_MS),
+        });
         if (answer.type === "opaqueredirect") return location.reload();
       } catch {
         // The gateway is away; the stream's own attempt says so again.
@@ -98,6 +121,7 @@
       else open();
     });
     open();
+    setInterval(look, LOOK_MS);
     // What comes by no event, such as the points of a curve, while there may be any.
     const { poll, pollWhile } = refresh.dataset;
     if (Number(poll)) {

@@ -23,6 +23,9 @@ PING_SECONDS: Final = 15
 TOGETHER_SECONDS: Final = 0.3
 """What comes within so long is one change: a page is not read for each of a hundred events."""
 CHANGED: Final = "changed"
+ALIVE: Final = "alive"
+"""Sent where nothing changed: a page that gets none of both for `silence` seconds opens another
+stream (`parts.html`)."""
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -41,9 +44,16 @@ def build_router(api: GatewayApi) -> APIRouter:
         event_filter = EventFilter(caller.tenant_id, agent_id, None, caller.agents)
         key = bearer_key(request.headers.get("authorization", ""))
         changes = _changes(api, event_filter, job_id, key)
-        return EventSourceResponse(changes, ping=PING_SECONDS, send_timeout=30)
+        return EventSourceResponse(
+            changes, ping=PING_SECONDS, send_timeout=30, ping_message_factory=_alive
+        )
 
     return router
+
+
+def _alive() -> ServerSentEvent:
+    # An event and no comment: scripts see no comments.
+    return ServerSentEvent(data="", event=ALIVE)
 
 
 async def _changes(

@@ -25,6 +25,7 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import JOBS, REGISTRY_COMMANDS
 from archon_contracts.values import AgentProfile, ModelRef, TriggerPolicy
 from services.gateway.dead_letters.store import DeadLetterStore
+from tests.faults.brokers.proxy import Mode, Proxy
 from tests.support.browser import ABSENT, CHROMIUM, BrowserPage, open_page
 from tests.support.eventually import eventually
 from tests.support.gateway.dashboard import (
@@ -45,11 +46,12 @@ pytestmark = [
 
 AGENT = "walker"
 SCREENS = ROOT / "var" / "screens"
-SHOWN_SECONDS = 5
+SHOWN_SECONDS = 15
 NEXT_ITEM_SECONDS = 0.5
 """With the browser's own load of the page; the server takes some ten milliseconds of it."""
 SIGN_IN = "document.getElementById('key').value = '{}'; document.querySelector('form').submit()"
 CLICK = "document.querySelector({!r}).click()"
+LOST = "String(!document.getElementById('connection').hidden)"
 STAGE = "document.querySelector('.stages [aria-current]')?.innerText ?? ''"
 
 
@@ -97,6 +99,32 @@ async def test_a_user_walks_from_sign_in_to_sign_out(
 
     assert complaints == []
     assert requested == set()
+
+
+@pytest.mark.parametrize("fault", [Mode.REFUSE, Mode.HANG])
+async def test_a_page_says_that_its_connection_is_lost_and_goes_on(
+    gateway: ServedGateway, tmp_path: Path, fault: Mode
+) -> None:
+    proxy = Proxy("127.0.0.1", gateway.http.base_url.port or 80)
+    async with proxy.serving(), open_page(tmp_path) as page:
+        walk = Walk(page, gateway)
+        walk.base = f"http://{proxy.address}"
+        await sign_in(walk)
+        await page.go(f"{walk.base}/")
+        await page.run("window.sameDocument = true")
+        # 40 s of silence are normal; nobody waits for them here.
+        await page.run("document.getElementById('refresh').dataset.silence = 2")
+        await gateway.publish(*feedback_of(17))
+        await walk.shows("17 of 602")
+
+        proxy.set_mode(fault)
+        await walk.shows("true", script=LOST)
+        await gateway.publish(*feedback_of(29))
+        proxy.set_mode(Mode.PASS)
+
+        await walk.shows("29 of 602")
+        await walk.shows("false", script=LOST)
+        assert await page.run("window.sameDocument") is True
 
 
 async def sign_in(walk: Walk) -> None:
