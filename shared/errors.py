@@ -5,6 +5,8 @@
     │   ├── DatabaseUnavailable   PostgreSQL cannot be reached or is restarting
     │   ├── TransactionConflict   a deadlock or serialisation failure; nothing was written
     │   ├── BrokerUnavailable     Kafka cannot be reached
+    │   ├── ArtifactStoreUnavailable   the artifact store does not answer
+    │   │   └── ArtifactStoreRefused   or does not let us; until somebody gives the right
     │   └── ChildCrashed          a child process died without an answer
     └── PermanentError            trying again cannot help
         ├── UnreadableMessage     the body or headers do not fit the contract
@@ -51,6 +53,14 @@ class TransactionConflict(RetryableError):
 
 class BrokerUnavailable(RetryableError):
     """Kafka cannot be reached."""
+
+
+class ArtifactStoreUnavailable(RetryableError):
+    """The artifact store does not answer, or asks to come later."""
+
+
+class ArtifactStoreRefused(ArtifactStoreUnavailable):
+    """The artifact store answers and refuses; work waits until somebody gives the right."""
 
 
 class ChildCrashed(RetryableError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -80,6 +82,16 @@ class ServiceSettings(KafkaSecuritySettings):
         description="Longest pause after an empty fetch [ms]; 0 for a broker that long-polls.",
     )
     artifacts_url: str = Field(description="fsspec URL of the artifact store, file:// or s3://.")
+    artifacts_cache_dir: Path | None = Field(
+        default=None,
+        description="Folder of this user for copies of a remote store's artifacts; else the "
+        "user's cache folder, or the temporary one where that cannot be written.",
+    )
+    artifacts_cache_bytes: int = Field(
+        default=20_000_000_000,
+        ge=1_000_000,
+        description="Copies beyond this are dropped, the least used first [bytes].",
+    )
     artifacts_signing_key: SecretStr | None = Field(
         default=None,
         description="Ed25519 private key of this service alone, 64 hex digits; signs what it "

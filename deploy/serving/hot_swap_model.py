@@ -7,16 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import MANIFEST_FILE
-from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef, ModelRef
 from archon_inference import InferenceError, Predictor, VerifiedLoader, limit_answers
 from archon_inference.catalogue import read_catalogue
 from archon_inference.devices import Precision
 from deploy.serving.arms import list_models
+from deploy.serving.artifact_copies import fetch_copy, kept_copy
 from deploy.serving.batcher import MicroBatcher
 
 log = logging.getLogger(__name__)
@@ -131,8 +129,23 @@ class HotSwapModel:
 def _load(
     loader: VerifiedLoader, configuration: AgentConfiguration, artifact: ArtifactRef
 ) -> Predictor:
+    try:
+        return _load_from(kept_copy(artifact), loader, configuration, artifact)
+    except (InferenceError, OSError) as error:
+        # What was kept may be half of it, changed, or of a former key: only what the store holds
+        # now is refused.
+        copy = fetch_copy(artifact)
+        if copy is None:
+            raise
+        log.info("the copy of %s is fetched (%s)", artifact.digest[:12], error)
+        return _load_from(copy, loader, configuration, artifact)
+
+
+def _load_from(
+    folder: Path, loader: VerifiedLoader, configuration: AgentConfiguration, artifact: ArtifactRef
+) -> Predictor:
     allowed = configuration.allowed_answers
-    predictor = loader.load(_local(artifact), artifact.digest)
+    predictor = loader.load(folder, artifact.digest)
     if allowed is None:
         return predictor
     tools = read_catalogue(_local(allowed.catalogue)) if allowed.catalogue else []
@@ -141,10 +154,5 @@ def _load(
 
 
 def _local(artifact: ArtifactRef) -> Path:
-    files, path = fsspec.core.url_to_fs(artifact.uri)
-    if "file" in files.protocol:
-        return Path(path)
-    copy = private_temporary_folder("agent-models") / artifact.digest
-    if not (copy / MANIFEST_FILE).exists():
-        files.get(f"{path}/", f"{copy}/", recursive=True)
-    return copy
+    copy = kept_copy(artifact)
+    return copy if (copy / MANIFEST_FILE).exists() else fetch_copy(artifact) or copy

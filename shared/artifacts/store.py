@@ -16,8 +16,9 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
 import fsspec
@@ -38,10 +39,14 @@ from archon_contracts.formats.manifest import (
     parse_manifest,
 )
 from archon_contracts.pickles import pickles_in
-from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef
+from shared.artifacts.access import check_access, translated_store_errors
+from shared.artifacts.copies import DEFAULT_BYTES, ArtifactCopies
 from shared.artifacts.signing import Signer, TrustedKeys
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ArtifactStore:
@@ -55,6 +60,7 @@ class ArtifactStore:
         signer: Signer | None = None,
         trusted: TrustedKeys | None = None,
         model_makers: TrustedKeys | None = None,
+        cache_bytes: int = DEFAULT_BYTES,
     ) -> None:
         self._fs, self._root = fsspec.core.url_to_fs(url)
         self._url = url.rstrip("/")
@@ -63,12 +69,36 @@ class ArtifactStore:
         self._model_makers = model_makers or trusted
         # fsspec gives one name as a text and several as a tuple; `in` holds for both.
         self._local = "file" in self._fs.protocol
-        self._cache_dir = cache_dir
+        self._copies = ArtifactCopies(cache_dir, max_bytes=cache_bytes)
+
+    async def check_access(self) -> None:
+        """Write, read back and delete a small file.
+
+        Raises:
+            ArtifactStoreRefused: one of them is not allowed; the message names setting and right.
+            ArtifactStoreUnavailable: the store does not answer.
+        """
+        await asyncio.to_thread(check_access, self._fs, self._root, self._url)
+
+    async def copy(self, ref: ArtifactRef) -> Path:
+        """`fetch` of a folder that holds manifest and signature too, as the store has them now.
+
+        For readers that check signatures themselves.
+        """
+        return await self._run(self._copy, ref)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with contextlib.nullcontext() if self._local else translated_store_errors(self._url):
+            return await asyncio.to_thread(work, *args, **kwargs)
 
     @property
-    def _cache(self) -> Path:
-        """Made when it is first needed: a local store is read in place."""
-        return self._cache_dir or private_temporary_folder("archon-artifacts")
+    def is_local(self) -> bool:
+        """Whether artifacts are read in place."""
+        return self._local
+
+    def kept_copy(self, ref: ArtifactRef) -> Path:
+        """Where `copy` keeps a remote artifact; of a local store, the artifact itself."""
+        return Path(self._place(ref)) if self._local else self._copies.folder(self._url, ref.digest)
 
     async def publish(self, folder: Path) -> ArtifactRef:
         """Store a folder's files. Files that exist are checked, and replaced where they differ.
@@ -76,7 +106,7 @@ class ArtifactStore:
         Raises:
             ArtifactUnsafe: a file is a pickle.
         """
-        return await asyncio.to_thread(self._publish, folder)
+        return await self._run(self._publish, folder)
 
     async def publish_over(self, base: ArtifactRef, folder: Path) -> ArtifactRef:
         """Store a model of which only what differs from the model `base` is in `folder`.
@@ -85,11 +115,11 @@ class ArtifactStore:
         blocks, and they are read again only by whoever fetches the result. Raises as `publish` and
         `fetch` do.
         """
-        return await asyncio.to_thread(self._publish_over, base, folder)
+        return await self._run(self._publish_over, base, folder)
 
     async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
         """Store files given in memory. Raises as `publish` does."""
-        return await asyncio.to_thread(self._publish_files, files)
+        return await self._run(self._publish_files, files)
 
     async def fetch(self, ref: ArtifactRef) -> Path:
         """A local folder with the verified files. A local store is read in place.
@@ -99,18 +129,18 @@ class ArtifactStore:
             ArtifactCorrupt: a file is missing, was changed, or is none of the manifest's.
             ArtifactUnsafe: a file is a pickle.
         """
-        return await asyncio.to_thread(self._fetch, ref, self._trusted)
+        return await self._run(self._fetch, ref, self._trusted)
 
     async def fetch_model(self, ref: ArtifactRef) -> Path:
         """`fetch` of what only a trainer may have made: a model.
 
         Whoever may publish a dataset must not be able to pass it off as one.
         """
-        return await asyncio.to_thread(self._fetch, ref, self._model_makers)
+        return await self._run(self._fetch, ref, self._model_makers)
 
     async def read_model(self, ref: ArtifactRef, name: str) -> bytes:
         """One verified file of a model. Raises as `fetch` does."""
-        return await asyncio.to_thread(self._read, ref, name, self._model_makers)
+        return await self._run(self._read, ref, name, self._model_makers)
 
     async def locate(self, ref: ArtifactRef) -> Path:
         """The local folder of a model; of a local store's only manifest and signature are checked.
@@ -118,11 +148,11 @@ class ArtifactStore:
         For readers that check each file themselves before they use it. Of a remote store it is
         `fetch_model`: the check finds what the cache lacks. Raises as `fetch` does.
         """
-        return await asyncio.to_thread(self._locate, ref)
+        return await self._run(self._locate, ref)
 
     async def read(self, ref: ArtifactRef, name: str) -> bytes:
         """One verified file. Raises as `fetch` does."""
-        return await asyncio.to_thread(self._read, ref, name, self._trusted)
+        return await self._run(self._read, ref, name, self._trusted)
 
     def _publish(self, folder: Path) -> ArtifactRef:
         if pickles := pickles_in(folder):
@@ -242,8 +272,8 @@ class ArtifactStore:
 
     def _fetch(self, ref: ArtifactRef, trusted: TrustedKeys | None) -> Path:
         place = self._place(ref)
-        manifest = self._manifest(place, ref, trusted)
-        folder = Path(place) if self._local else self._cache / ref.digest
+        manifest, downloaded = self._manifest(place, ref, trusted), False
+        folder = self.kept_copy(ref)
         for name, entry in manifest.items():
             # At every fetch, also of a cached file: others may write to the disk that it is on.
             if not self._local:
@@ -251,17 +281,40 @@ class ArtifactStore:
                     check_file(folder, name, entry)
                     continue
                 self._download(f"{place}/{name}", folder / name)
+                downloaded = True
             with _translated(ref):
                 check_file(folder, name, entry)
         with _translated(ref):
+            # A copy is ours to mend; what others publish is not.
+            for name in () if self._local else list_unlisted(folder, manifest):
+                (folder / name).unlink(missing_ok=True)
             check_unlisted(folder, manifest)
+        if downloaded:
+            self._copies.trim()
+        return folder
+
+    def _copy(self, ref: ArtifactRef) -> Path:
+        folder = self._fetch(ref, self._model_makers)
+        if self._local:
+            return folder
+        place = self._place(ref)
+        signature = self._signature(place)
+        if signature is None:
+            (folder / SIGNATURE_FILE).unlink(missing_ok=True)
+        else:
+            _replace(folder / SIGNATURE_FILE, signature)
+        _replace(folder / MANIFEST_FILE, self._fs.cat_file(f"{place}/{MANIFEST_FILE}"))
         return folder
 
     def _download(self, source: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
-        self._fs.get_file(source, str(partial))
-        os.replace(partial, path)
+        try:
+            self._fs.get_file(source, str(partial))
+            os.replace(partial, path)
+        finally:
+            # Half a download would count against the bound of the copies.
+            partial.unlink(missing_ok=True)
 
     def _locate(self, ref: ArtifactRef) -> Path:
         if not self._local:
@@ -298,6 +351,12 @@ class ArtifactStore:
         if trusted:
             trusted.verify(content, self._signature(place), f"artifact {ref.digest[:12]}")
         return entries
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
+    partial.write_bytes(content)
+    os.replace(partial, path)
 
 
 @contextlib.contextmanager

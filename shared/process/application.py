@@ -15,7 +15,14 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
+from shared.artifacts.store import ArtifactStore
+from shared.errors import (
+    ArchonError,
+    ArtifactStoreRefused,
+    ArtifactStoreUnavailable,
+    DatabaseUnavailable,
+    StartupFailed,
+)
 from shared.kafka.healing import ConsumerSupervisor
 from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
@@ -117,6 +124,7 @@ class Application:
         await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
         await _await_schema(settings)
         await _require_tenant_policies(shared.database)
+        await _require_artifacts(shared.artifacts, settings.start_timeout_seconds)
         producer = HealingProducer(
             "relay",
             producer_factory(settings, f"archon.{settings.service}.relay", max_batch_size=131_072),
@@ -238,6 +246,28 @@ async def _require_tenant_policies(database: Database) -> None:
             f"{database.role or 'of the login'}; run `archon setup`, and let ARCHON_DATABASE_ROLE "
             "name a role that owns no table and is no superuser"
         )
+
+
+async def _require_artifacts(artifacts: ArtifactStore, timeout_seconds: float) -> None:
+    """Wait for the artifact store, and ask for what services need of it.
+
+    Raises:
+        StartupFailed: it does not answer in time, or refuses to write, read or delete.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await artifacts.check_access()
+        except ArtifactStoreRefused as error:
+            raise StartupFailed(str(error)) from error
+        except (ArtifactStoreUnavailable, TimeoutError) as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise StartupFailed(
+                    f"{str(error) or 'the artifact store gives no answer in time'}; check "
+                    "ARCHON_ARTIFACTS_URL and AWS_ENDPOINT_URL, and that the store runs"
+                ) from error
+            await asyncio.sleep(0.5)
 
 
 @contextlib.asynccontextmanager

@@ -104,7 +104,12 @@ def build_artifacts(settings: ServiceSettings) -> ArtifactStore:
     model_makers = TrustedKeys(makers, "ARCHON_ARTIFACTS_MODEL_KEYS") if makers else None
     try:
         return ArtifactStore(
-            settings.artifacts_url, signer=signer, trusted=trusted, model_makers=model_makers
+            settings.artifacts_url,
+            signer=signer,
+            trusted=trusted,
+            model_makers=model_makers,
+            cache_dir=settings.artifacts_cache_dir,
+            cache_bytes=settings.artifacts_cache_bytes,
         )
     except (ValueError, ImportError, OSError) as error:
         # Not `from error`: fsspec's own text quotes the URL, whose password a log would keep.
