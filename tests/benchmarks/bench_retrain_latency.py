@@ -35,7 +35,8 @@ TINY = {
     "TOOLS": 40,
     "INITIAL": 60,
 }
-POLL_SECONDS, TIMEOUT_SECONDS = 0.2, 120.0
+POLL_SECONDS, TIMEOUT_SECONDS = 0.2, 600.0
+"""Beside other work the first version alone takes minutes."""
 IDLE_WAIT_SECONDS = 0.1
 
 

@@ -41,4 +41,4 @@ def p_value_of_gain(now: Sequence[bool], before: Sequence[bool]) -> float:
     changed = gained + lost
     # So many heads of a fair coin, in whole numbers. Not by SciPy, whose import takes 0.3 s and
     # more of every run.
-    return sum(math.comb(changed, heads) for heads in range(gained, changed + 1)) / 2**changed
+    return sum(math.comb(changed, heads) for heads in range(gained, changed + 1)) / (1 << changed)

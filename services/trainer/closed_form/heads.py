@@ -110,7 +110,8 @@ class ToolHeads(Heads):
     def fit(self, state: ClosedFormState, answers: Sequence[str]) -> nn.Linear:
         """Whitened means of descriptions and requests."""
         assert self.catalogue.features_CF is not None, "embedded for a head"
-        return fit_tool_head(state.statistics, answers, self.catalogue.features_CF)
+        items = list(state.items.values())
+        return fit_tool_head(state.statistics, answers, self.catalogue.features_CF, items)
 
     def build(self, encoder: TextEncoder, card: ModelCard, state: ClosedFormState) -> Selector:
         """The selector of all tools."""

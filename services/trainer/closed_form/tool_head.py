@@ -3,9 +3,9 @@
 A tool's mean is that of its requests, with its description as if it were `DESCRIPTION_WEIGHT`
 requests more, so that a tool that was never used is found as well as by its description. Requests
 and means are compared by their cosine after whitening by the covariance within a tool. Tools with
-requests would take those meant for tools without: their score is lower by a constant. All of it is
-a function of sums, so nothing depends on order and windows, and an item that is subtracted leaves
-no trace.
+requests would take those meant for tools without: their score is lower by a constant, which the
+requests themselves choose. All of it is a function of sums and items, so nothing depends on order
+and windows, and an item that is subtracted leaves no trace.
 
 Sources: S. Moon et al., "Efficient and Scalable Estimation of Tool Representations in Vector
 Space", 2024 (Tool2Vec: the mean of a tool's requests); W.-L. Chao, S. Changpinyo, B. Gong and F.
@@ -25,7 +25,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from services.trainer.closed_form.learnt_items import LearntItem
 from services.trainer.closed_form.statistics import TINY, ClassStatistics
+from services.trainer.closed_form.tool_balance import (
+    FEWEST_JUDGED,
+    WhitenedTools,
+    choose_penalty,
+    select_judged,
+)
 
 DESCRIPTION_WEIGHT: Final = 2.0
 """Requests that a description counts for. This and what follows was chosen on splits of BFCL's
@@ -34,7 +41,8 @@ SHRINKAGE: Final = 0.6
 """Proportion of the sphere in the covariance: a tool has few requests, often one."""
 USED_PENALTY: Final = 0.09
 """How much lower a tool with requests is, of the mean distance between tools (one minus cosine),
-where `CROWDED` of all tools have some. With fewer, fewer requests are taken from the others."""
+where `CROWDED` of all tools have some. With fewer, fewer requests are taken from the others. Both
+only where too few requests are known one by one to choose it by them."""
 CROWDED: Final = 1 / 3
 SCALE: Final = 40.0
 """Multiplies the cosines before the softmax."""
@@ -42,9 +50,16 @@ SCALE: Final = 40.0
 
 @torch.no_grad()
 def fit_tool_head(
-    statistics: ClassStatistics, tools: Sequence[str], described_CF: Tensor
+    statistics: ClassStatistics,
+    tools: Sequence[str],
+    described_CF: Tensor,
+    items: Sequence[LearntItem] = (),
 ) -> nn.Linear:
-    """The fitted head as a layer, one row per tool, used or not."""
+    """The fitted head as a layer, one row per tool, used or not.
+
+    Where enough of the `items` in the sums are known one by one, they say how much lower a tool
+    with requests is.
+    """
     described_CF = described_CF.cpu().double()
     weight_C, sum_CF = _rows_of(statistics, tools)
     total_CF = DESCRIPTION_WEIGHT * described_CF + sum_CF
@@ -52,14 +67,22 @@ def fit_tool_head(
     lower_FF = torch.linalg.cholesky(_covariance(statistics, tools, mean_CF))
     white_CF = normalize(torch.linalg.solve_triangular(lower_FF, mean_CF.T, upper=False).T, dim=1)
     weight_CF = torch.linalg.solve_triangular(lower_FF.T, white_CF.T, upper=True).T
-    scale = SCALE / _mean_length(statistics, lower_FF, described_CF)
+    length = _mean_length(statistics, lower_FF, described_CF)
     # An estimate of a rated answer is a part of a request.
     used_C = weight_C.clamp(max=1.0)
     # Of all pairs: the squared length of the mean is the mean of the cosines.
     distance = 1.0 - float(white_CF.mean(0).square().sum())
-    penalty = USED_PENALTY * distance * min(1.0, float(used_C.mean()) / CROWDED)
+    judged = select_judged(items, tools)
+    if len(judged) < FEWEST_JUDGED:
+        penalty = USED_PENALTY * distance * min(1.0, float(used_C.mean()) / CROWDED)
+    else:
+        share_C = DESCRIPTION_WEIGHT + weight_C
+        whitened = WhitenedTools(
+            lower_FF, white_CF, described_CF, total_CF, share_C, weight_C, length
+        )
+        penalty = choose_penalty(whitened, tools, judged, distance)
     head = nn.Linear(weight_CF.shape[1], len(tools))
-    head.weight.copy_(scale * weight_CF)
+    head.weight.copy_(SCALE / length * weight_CF)
     head.bias.copy_(-SCALE * penalty * used_C)
     return head
 
