@@ -160,7 +160,9 @@ async def _learnt(
         if len(found) >= WARM_UP + WITHDRAWN:
             return found
         await asyncio.sleep(1.0)
-    raise RuntimeError(f"{len(found)} of {len(sent)} corrections were learnt")
+    jobs = (await gateway.get("/v1/jobs", agent_id=AGENT_ID))["items"]
+    ends = [f"{job['state']}: {job['reason']}" for job in jobs]
+    raise RuntimeError(f"{len(found)} of {len(sent)} corrections were learnt; jobs: {ends}")
 
 
 async def _withdraw(
