@@ -1,4 +1,4 @@
-"""How much lower a selector scores tools that have requests, judged on the requests themselves.
+"""How much lower a selector scores tools that have requests, found by the requests themselves.
 
 Each request is asked twice of the head: once as if it were not among its tool's requests, and once
 as if its tool had none. The first says how often a request for a used tool is answered right, the
@@ -24,9 +24,9 @@ from torch.nn.functional import normalize
 from services.trainer.closed_form.learnt_items import LearntItem, is_estimate
 from services.trainer.closed_form.statistics import TINY
 
-FEWEST_JUDGED: Final = 20
+FEWEST_ASKED: Final = 20
 """With fewer requests their right answers are chance."""
-MOST_JUDGED: Final = 500
+MOST_ASKED: Final = 500
 """A bound on what an update costs; a proportion of as many is known to two points."""
 PENALTIES: Final = (0, 0.02, 0.03, 0.045, 0.06, 0.075, 0.09, 0.105, 0.12, 0.15, 0.18, 0.22, 0.26)
 """Those that are compared, of the mean distance between tools; of equally good ones the least."""
@@ -55,24 +55,24 @@ class WhitenedTools:
         return white_FN.T
 
 
-def select_judged(items: Sequence[LearntItem], tools: Sequence[str]) -> list[LearntItem]:
+def select_asked(items: Sequence[LearntItem], tools: Sequence[str]) -> list[LearntItem]:
     """Stated requests for these tools; of many the same ones in whatever order they came."""
     names = frozenset(tools)
     known = [item for item in items if item.target in names and not is_estimate(item)]
-    return sorted(known, key=lambda item: item.key)[:MOST_JUDGED]
+    return sorted(known, key=lambda item: item.key)[:MOST_ASKED]
 
 
 def choose_penalty(
-    tools: WhitenedTools, names: Sequence[str], judged: Sequence[LearntItem], distance: float
+    tools: WhitenedTools, names: Sequence[str], asked: Sequence[LearntItem], distance: float
 ) -> float:
     """How much lower, in cosine, a tool with requests is; `distance` is the mean between tools."""
     places = {name: place for place, name in enumerate(names)}
-    place_N = torch.tensor([places[item.target] for item in judged])
-    weight_N = torch.tensor([item.weight for item in judged], dtype=torch.float64)
-    vector_NF = torch.stack([item.vector_H for item in judged]).double()
+    place_N = torch.tensor([places[item.target] for item in asked])
+    weight_N = torch.tensor([item.weight for item in asked], dtype=torch.float64)
+    vector_NF = torch.stack([item.vector_H for item in asked]).double()
     white_NF = tools.whiten(vector_NF) / tools.mean_length
     other_NC = white_NF @ tools.white_CF.T
-    other_NC[torch.arange(len(judged)), place_N] = -torch.inf
+    other_NC[torch.arange(len(asked)), place_N] = -torch.inf
     left_N = tools.weight_C[place_N] - weight_N
     without_NF = tools.total_CF[place_N] - weight_N[:, None] * vector_NF
     without_NF /= (tools.share_C[place_N] - weight_N)[:, None]

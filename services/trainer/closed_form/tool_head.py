@@ -28,10 +28,10 @@ from torch.nn.functional import normalize
 from services.trainer.closed_form.learnt_items import LearntItem
 from services.trainer.closed_form.statistics import TINY, ClassStatistics
 from services.trainer.closed_form.tool_balance import (
-    FEWEST_JUDGED,
+    FEWEST_ASKED,
     WhitenedTools,
     choose_penalty,
-    select_judged,
+    select_asked,
 )
 
 DESCRIPTION_WEIGHT: Final = 2.0
@@ -72,15 +72,15 @@ def fit_tool_head(
     used_C = weight_C.clamp(max=1.0)
     # Of all pairs: the squared length of the mean is the mean of the cosines.
     distance = 1.0 - float(white_CF.mean(0).square().sum())
-    judged = select_judged(items, tools)
-    if len(judged) < FEWEST_JUDGED:
+    asked = select_asked(items, tools)
+    if len(asked) < FEWEST_ASKED:
         penalty = USED_PENALTY * distance * min(1.0, float(used_C.mean()) / CROWDED)
     else:
         share_C = DESCRIPTION_WEIGHT + weight_C
         whitened = WhitenedTools(
             lower_FF, white_CF, described_CF, total_CF, share_C, weight_C, length
         )
-        penalty = choose_penalty(whitened, tools, judged, distance)
+        penalty = choose_penalty(whitened, tools, asked, distance)
     head = nn.Linear(weight_CF.shape[1], len(tools))
     head.weight.copy_(SCALE / length * weight_CF)
     head.bias.copy_(-SCALE * penalty * used_C)

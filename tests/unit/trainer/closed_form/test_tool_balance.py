@@ -8,10 +8,10 @@ from torch.nn.functional import normalize
 
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem
 from services.trainer.closed_form.tool_balance import (
-    MOST_JUDGED,
+    MOST_ASKED,
     WhitenedTools,
     choose_penalty,
-    select_judged,
+    select_asked,
 )
 from services.trainer.closed_form.tool_head import fit_tool_head
 
@@ -67,11 +67,11 @@ def test_the_order_of_the_requests_does_not_matter() -> None:
     torch.testing.assert_close(one.weight, other.weight)
 
 
-def test_of_many_requests_a_bounded_number_is_judged_and_those_of_other_tools_never() -> None:
-    many = [LearntItem(f"text {n}", TOOLS[0], 1.0, request(0)) for n in range(2 * MOST_JUDGED)]
+def test_of_many_requests_a_bounded_number_is_asked_and_those_of_other_tools_never() -> None:
+    many = [LearntItem(f"text {n}", TOOLS[0], 1.0, request(0)) for n in range(2 * MOST_ASKED)]
     gone = [LearntItem("text", "no tool", 1.0, request(0))]
 
-    judged = select_judged([*gone, *many], TOOLS)
+    asked = select_asked([*gone, *many], TOOLS)
 
-    assert len(judged) == MOST_JUDGED
-    assert judged == select_judged([*reversed(many), *gone], TOOLS)
+    assert len(asked) == MOST_ASKED
+    assert asked == select_asked([*reversed(many), *gone], TOOLS)
