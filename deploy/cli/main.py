@@ -26,7 +26,7 @@ from deploy.cli.commands import (
 )
 from deploy.cli.data import datasets
 from deploy.cli.errors import OneSentenceErrors
-from deploy.cli.evaluation import benchmarks, logs, reviews
+from deploy.cli.evaluation import benchmark_runs, benchmarks, logs, reviews
 from deploy.cli.first_steps import open_page, quickstart
 from deploy.cli.learning import cost, curriculum, synthetic, triggers
 from deploy.cli.screens import watch
@@ -63,6 +63,7 @@ app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
+app.add_typer(benchmark_runs.group, name="benchmarks")
 app.add_typer(logs.group, name="logs")
 app.add_typer(reviews.group, name="reviews")
 app.add_typer(datasets.group, name="datasets")

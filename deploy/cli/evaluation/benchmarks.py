@@ -90,6 +90,8 @@ def _run(
     stated = {name: value for name, value in body.items() if value is not None}
     with connect(url, api_key) as gateway:
         started = gateway.post(f"/v1/functions/{function}", stated)
+        # To standard error: with --json standard output holds the outcome alone.
+        typer.echo(f"{started['result'].rpartition('/')[2]} is run", err=True)
         return wait_for_end(gateway, started["result"], timeout)
 
 

@@ -29,6 +29,11 @@ def wait_for_end(gateway: GatewayClient, path: str, timeout: float) -> dict[str,
         if time.monotonic() > end:
             raise CommandError(
                 f"It has not ended in {timeout:g} s and goes on: look at {path}, or name a longer "
-                "--timeout."
+                f"--timeout.{_cancelled_by(path)}"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _cancelled_by(path: str) -> str:
+    kind, _, work = path.removeprefix("/v1/").partition("/")
+    return f" It ends with `archon benchmarks cancel {work}`." if kind == "benchmarks" else ""

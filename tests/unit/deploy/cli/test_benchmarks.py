@@ -7,8 +7,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from deploy.cli import app
-from deploy.cli.evaluation import benchmarks, waiting
+from deploy.cli import app, sending
+from deploy.cli.evaluation import benchmark_runs, benchmarks, waiting
 from deploy.gateway_client import GatewayClient
 
 ESTIMATE = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 40}
@@ -63,7 +63,8 @@ def run(
         )
         return client
 
-    monkeypatch.setattr(benchmarks, "connect", connect)
+    for module in (benchmarks, benchmark_runs, sending):
+        monkeypatch.setattr(module, "connect", connect)
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.0)
     return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"}), posted
 
@@ -106,3 +107,21 @@ def test_work_that_failed_or_takes_too_long_exits_with_1(monkeypatch: pytest.Mon
     assert (result.exit_code, slow.exit_code) == (1, 1)
     assert "a suite is empty" in result.output
     assert "goes on" in slow.stderr
+    assert "archon benchmarks cancel x" in slow.stderr
+
+
+def test_a_benchmark_is_shown_and_cancelled_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = {
+        "mode": "benchmark",
+        "agent_id": "picker",
+        "state": "running",
+        "progress": {"answered": 40, "total": 300},
+    }
+
+    result, _ = run(monkeypatch, running, "benchmarks", "show", "x")
+    cancelled, posted = run(monkeypatch, {}, "benchmarks", "cancel", "x", "--reason", "wrong")
+
+    assert (result.exit_code, cancelled.exit_code) == (0, 0)
+    assert "40 of 300 requests" in result.output
+    assert posted == [("/v1/benchmarks/x/cancel", {"reason": "wrong"})]
+    assert "is being cancelled" in cancelled.output

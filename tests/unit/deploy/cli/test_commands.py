@@ -16,6 +16,7 @@ COMMANDS = [
     "models lineage", "models archive", "models protect", "models retain", "models live",
     "models card", "models export", "models import", "models reproduce", "jobs rerun",
     "runs list", "runs show", "runs compare", "runs plot", "runs export",
+    "benchmark", "validate", "benchmarks show", "benchmarks cancel",
     "evaluate", "serve", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
     "keys create", "keys list", "keys revoke",
