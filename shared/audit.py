@@ -64,20 +64,11 @@ class AuditLog:
         for no other, so that it is in no deadlock.
         """
         entry_id = self._entry_id(entry.action, cause, part)
-        # Before the look-up: two deliveries of one cause would both find no entry.
         head = await _queries.lock_audit_head(tx, tenant_id=entry.tenant_id, chain=self._service)
-        if await _queries.has_audit_entry(tx, entry_id=entry_id):
+        recorded = self._recorded(entry, entry_id, cause, head)
+        if not await _queries.add_audit_entry(tx, **recorded.model_dump()):
             log.info("audit_entry_exists_already", entry_id=str(entry_id), action=entry.action)
             return
-        recorded = self._recorded(entry, entry_id, cause, head)
-        await _queries.insert_audit_entry(tx, **recorded.model_dump())
-        await _queries.move_audit_head(
-            tx,
-            tenant_id=recorded.tenant_id,
-            chain=recorded.chain,
-            sequence=recorded.sequence,
-            hash=recorded.hash,
-        )
         # The copy outside the database is what shows that the end of a chain was cut off.
         await self._outbox.append(tx, recorded, cause=cause, part=str(entry_id))
         log.info(

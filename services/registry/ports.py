@@ -16,7 +16,9 @@ class ModelRepository(Protocol):
 
     async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int: ...
 
-    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> ModelVersion | None: ...
+    async def find_before(
+        self, tx: Tx, tenant_id: str, agent_id: str, job_id: UUID
+    ) -> tuple[ModelVersion | None, SemanticVersion | None]: ...
 
     async def find(
         self, tx: Tx, tenant_id: str, agent_id: str, version: str
@@ -24,9 +26,9 @@ class ModelRepository(Protocol):
 
     async def find_deployed(self, tx: Tx, tenant_id: str, agent_id: str) -> ModelVersion | None: ...
 
-    async def find_highest_version(
-        self, tx: Tx, tenant_id: str, agent_id: str
-    ) -> SemanticVersion | None: ...
+    async def find_with_deployed(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str
+    ) -> tuple[ModelVersion | None, ModelVersion | None]: ...
 
     async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]: ...
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
-from archon_contracts.events import (
-    DeploymentRefused,
-    ModelDeployed,
-    ModelRegistered,
-    ModelRolledBack,
-)
+from archon_contracts.events import ModelDeployed, ModelRolledBack
 from archon_contracts.identifiers import derived_id
+from archon_contracts.rules.rollout_policy import RolloutPolicy
 from services.registry.archiving import Archiving
 from services.registry.audit_entries import deployed_entry, refused_entry, rolled_back_entry
 from services.registry.domain import (
@@ -20,6 +16,7 @@ from services.registry.domain import (
     ModelStatus,
     ModelVersion,
     RetentionPolicy,
+    SemanticVersion,
     compute_next_version,
     find_rollback_version,
     is_outdated,
@@ -31,6 +28,7 @@ from services.registry.errors import (
     UnknownVersion,
     VersionArchived,
 )
+from services.registry.messages import refused_event, registered_event
 from services.registry.ports import LoadChecks, ModelRepository
 from services.registry.rollout.service import Rollouts
 from shared.audit import AuditLog, describe_actor
@@ -74,14 +72,16 @@ class RegistryService:
         # Before the look-up: two copies of the command would both find no model and
         # make a version each.
         await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
-        model = await self._models.find_of_job(tx, command.tenant_id, command.job_id)
+        model, highest = await self._models.find_before(
+            tx, command.tenant_id, command.agent_id, command.job_id
+        )
         if model is None:
-            model = await self._new_model(tx, command)
+            model = self._new_model(command, highest)
             await self._models.insert(tx, model, command)
             log.info("model_registered", agent_id=model.agent_id, version=str(model.version))
         # Also for a model that existed: a coordinator that repeats its command waits
         # for this answer.
-        await self._outbox.append(tx, _registered_event(model, command), cause=message.cause)
+        await self._outbox.append(tx, registered_event(model, command), cause=message.cause)
         if self._retention is not None:
             await self._archiving.apply(tx, message, self._retention, RETENTION_REASON)
         return model
@@ -100,15 +100,18 @@ class RegistryService:
             ModelUnusable, ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe: see `LoadChecks`.
         """
         command = message.body
-        await self._require_usable(tx, command)
+        model = await self._require_usable(tx, command)
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
-        model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
+        # Once more, since it may have been archived while its files were checked.
+        named, current = await self._models.find_with_deployed(
+            tx, command.tenant_id, command.agent_id, command.model_version
+        )
+        model = named or model
         _require_not_archived(model)
-        current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
         if obstacle := _find_obstacle(command, model, current):
             if not command.job_id:
                 raise SameWeights(f"Agent {command.agent_id}: {obstacle}; nothing would change.")
-            refused = _refused_event(command, model, current, obstacle)
+            refused = refused_event(command, model, current, obstacle)
             await self._outbox.append(tx, refused, cause=message.cause)
             await self._audit.append(tx, refused_entry(message, refused), cause=message.cause)
             return model
@@ -118,10 +121,11 @@ class RegistryService:
             change = (await self._list_deployments(tx, model))[-1]
             if command.job_id is None:
                 await self._rollouts.end_by_hand(tx, message.cause, model, revision, command.reason)
-        elif await self._rollouts.begin(tx, message, model, current, revision):
-            return model
         else:
-            change = await self._replace(tx, message, model, current, revision)
+            policy = await self._rollouts.find_policy(tx, model)
+            if await self._rollouts.begin(tx, message, policy, model, current, revision):
+                return model
+            change = await self._replace(tx, message, policy, model, current, revision)
         deployed = ModelDeployed(
             tenant_id=model.tenant_id,
             agent_id=model.agent_id,
@@ -222,8 +226,7 @@ class RegistryService:
             tx, message.cause, current, revision + 1, command.reason, self._clock.now()
         )
 
-    async def _new_model(self, tx: Tx, command: RegisterModel) -> ModelVersion:
-        highest = await self._models.find_highest_version(tx, command.tenant_id, command.agent_id)
+    def _new_model(self, command: RegisterModel, highest: SemanticVersion | None) -> ModelVersion:
         return ModelVersion(
             # Derived from the job: whatever is sent twice names the same model.
             model_id=derived_id("model", command.tenant_id, command.job_id),
@@ -251,7 +254,7 @@ class RegistryService:
     async def _list_deployments(self, tx: Tx, model: ModelVersion) -> list[Deployment]:
         return await self._models.list_deployments(tx, model.tenant_id, model.agent_id)
 
-    async def _require_usable(self, tx: Tx, command: DeployModel) -> None:
+    async def _require_usable(self, tx: Tx, command: DeployModel) -> ModelVersion:
         """Check the artifact: in full for a person; a job's was loaded by its evaluation.
 
         Before the lock, since hashing takes a while: what a version is never changes.
@@ -261,6 +264,7 @@ class RegistryService:
             await self._checks.require_maker(model.artifact)
         else:
             await self._checks.require_loadable(model.artifact)
+        return model
 
     async def _rollback_target(
         self, tx: Tx, command: RollBackModel
@@ -297,6 +301,7 @@ class RegistryService:
         self,
         tx: Tx,
         message: Message[DeployModel],
+        policy: RolloutPolicy,
         model: ModelVersion,
         current: ModelVersion | None,
         revision: int,
@@ -318,14 +323,14 @@ class RegistryService:
             at=self._clock.now(),
         )
         await self._deploy(tx, message.cause, model, change)
-        await self._rollouts.watch(tx, model, current, change.revision)
+        await self._rollouts.watch(tx, policy, model, current, change.revision)
         return change
 
     async def _deploy(self, tx: Tx, cause: Cause, model: ModelVersion, change: Deployment) -> None:
-        """Record the change and publish the agent's configuration."""
+        """Record the change and publish the agent's configuration; no experiment runs any more."""
         await self._models.set_deployed(tx, model, change)
         await self._rollouts.configurations.publish(
-            tx, cause, model, change.revision, change.reason, change.at
+            tx, cause, model, change.revision, change.reason, change.at, is_alone=True
         )
         log.info(
             "deployed_version_changed",
@@ -362,35 +367,3 @@ def _find_obstacle(
     if current.artifact.digest == model.artifact.digest:
         return f"{model.version} has the digest of the deployed {current.version}"
     return None
-
-
-def _refused_event(
-    command: DeployModel, model: ModelVersion, current: ModelVersion | None, reason: str
-) -> DeploymentRefused:
-    return DeploymentRefused(
-        tenant_id=model.tenant_id,
-        agent_id=model.agent_id,
-        job_id=model.job_id,
-        model=model.ref,
-        compared_with=command.compared_with,
-        deployed_version=str(current.version) if current else None,
-        reason=reason,
-    )
-
-
-def _registered_event(model: ModelVersion, command: RegisterModel) -> ModelRegistered:
-    return ModelRegistered(
-        tenant_id=model.tenant_id,
-        agent_id=model.agent_id,
-        job_id=model.job_id,
-        model_id=model.model_id,
-        model=model.ref,
-        parent_version=model.parent_version,
-        dataset_id=model.dataset_id,
-        metrics=dict(model.metrics),
-        kind=model.kind,
-        dataset=command.dataset,
-        evaluation_id=command.evaluation_id,
-        lineage=command.lineage,
-        registered_at=model.created_at,
-    )

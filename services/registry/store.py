@@ -30,10 +30,20 @@ class ModelStore:
         revision: int = await self._queries.lock_agent(tx, tenant_id=tenant_id, agent_id=agent_id)
         return revision
 
-    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> ModelVersion | None:
-        """The model that this job gave."""
-        row = await self._queries.find_model_of_job(tx, tenant_id=tenant_id, job_id=job_id)
-        return _model(row) if row else None
+    async def find_before(
+        self, tx: Tx, tenant_id: str, agent_id: str, job_id: UUID
+    ) -> tuple[ModelVersion | None, SemanticVersion | None]:
+        """The model that the job gave, and the agent's newest version by number."""
+        of_job, highest = None, None
+        rows = self._queries.find_models_before(
+            tx, tenant_id=tenant_id, agent_id=agent_id, job_id=job_id
+        )
+        async for row in rows:
+            if row["is_of_job"]:
+                of_job = _model(row)
+            else:
+                highest = SemanticVersion(row["major"], row["minor"], row["patch"])
+        return of_job, highest
 
     async def find(
         self, tx: Tx, tenant_id: str, agent_id: str, version: str
@@ -44,17 +54,22 @@ class ModelStore:
         )
         return _model(row) if row else None
 
+    async def find_with_deployed(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str
+    ) -> tuple[ModelVersion | None, ModelVersion | None]:
+        """The agent's model of this version, and its deployed one."""
+        rows = self._queries.find_model_and_deployed(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version
+        )
+        found = [_model(row) async for row in rows]
+        named = next((model for model in found if str(model.version) == version), None)
+        deployed = (model for model in found if model.status is ModelStatus.DEPLOYED)
+        return named, next(deployed, None)
+
     async def find_deployed(self, tx: Tx, tenant_id: str, agent_id: str) -> ModelVersion | None:
         """The agent's deployed model."""
         row = await self._queries.find_deployed_model(tx, tenant_id=tenant_id, agent_id=agent_id)
         return _model(row) if row else None
-
-    async def find_highest_version(
-        self, tx: Tx, tenant_id: str, agent_id: str
-    ) -> SemanticVersion | None:
-        """The newest version by number."""
-        row = await self._queries.find_highest_version(tx, tenant_id=tenant_id, agent_id=agent_id)
-        return SemanticVersion(row["major"], row["minor"], row["patch"]) if row else None
 
     async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]:
         """The ten newest versions, newest first."""
@@ -89,11 +104,9 @@ class ModelStore:
     async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None:
         """Make the model the only deployed one of its agent and add the change to the history."""
         agent = {"tenant_id": model.tenant_id, "agent_id": model.agent_id}
-        await self._queries.set_revision(tx, **agent, revision=change.revision)
         # Before the new one: a partial unique index allows one deployed version of an agent.
-        await self._queries.retire_deployed_model(tx, **agent)
-        await self._queries.set_deployed_model(tx, **agent, version=change.version)
-        await self._queries.insert_deployment(
+        await self._queries.retire_deployed_model(tx, **agent, revision=change.revision)
+        await self._queries.set_deployed_model(
             tx,
             **agent,
             revision=change.revision,

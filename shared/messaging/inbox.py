@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
 
 from archon_contracts.base import Contract
 from shared.logging import get_logger
@@ -17,6 +18,19 @@ UseCase = Callable[[Tx, Message[T]], Awaitable[object]]
 
 log = get_logger(__name__)
 _queries = load_queries("shared")
+
+
+async def insert_new(tx: Tx, messages: Sequence[Message[Any]]) -> set[UUID]:
+    """Ids of those messages of a batch that were not handled before; their effect is to follow.
+
+    A message that is twice in the batch is in it once, as its caller must see.
+    """
+    rows = _queries.insert_inbox_rows(
+        tx,
+        event_ids=[message.envelope.id for message in messages],
+        message_types=[message.envelope.type for message in messages],
+    )
+    return {row["event_id"] async for row in rows}
 
 
 class Inbox:

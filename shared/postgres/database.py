@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from traceback import walk_tb
 
 import asyncpg
@@ -22,7 +22,7 @@ from shared.errors import (
     TransactionConflict,
     ValueRefused,
 )
-from shared.postgres.tenants import EVERY_TENANT, enter_tenant_scope
+from shared.postgres.tenants import EVERY_TENANT, begin_in_scope
 from shared.postgres.transactions import Tx as Tx
 
 _UNAVAILABLE = (
@@ -200,6 +200,8 @@ class Database:
             # opened is given back soon after it: a session takes 2 to 4 MB of the server.
             max_inactive_connection_lifetime=20,
             init=_register_codecs,
+            # In place of RESET ALL and its like, a round trip of each transaction.
+            reset=_keep_session,
             server_settings=_session(self.schema, self.role),
         )
 
@@ -254,10 +256,24 @@ class Database:
 
     @asynccontextmanager
     async def _scoped(self, tenant_id: str | None) -> AsyncIterator[Tx]:
-        async with self.connection() as connection, connection.transaction():
-            if tenant_id is not None:
-                await enter_tenant_scope(connection, tenant_id)
-            yield connection
+        async with self.connection() as connection:
+            try:
+                await begin_in_scope(connection, tenant_id)
+                yield connection
+            except BaseException:
+                # What cannot be rolled back here the pool ends, with the connection if need be.
+                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+
+
+async def _keep_session(_connection: Tx) -> None:
+    """Nothing to reset: the driver ends an open transaction, and all else ends with that.
+
+    Scopes and settings are of a transaction, cursors too; advisory locks of a session are held by
+    connections of their own (`connect`), and nobody listens on a pooled one.
+    """
 
 
 @asynccontextmanager
@@ -268,5 +284,10 @@ async def savepoint(tx: Tx) -> AsyncIterator[None]:
         RetryableError, PermanentError: driver errors, translated as by `translated_errors`.
     """
     with translated_errors():
-        async with tx.transaction():
+        await tx.execute("SAVEPOINT part")  # one inside another hides that of the same name
+        try:
             yield
+        except BaseException:
+            await tx.execute("ROLLBACK TO part; RELEASE part")
+            raise
+        await tx.execute("RELEASE part")

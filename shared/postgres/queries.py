@@ -8,6 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import aiosql
+from aiosql.adapters import asyncpg as adapter
+
+
+class _GivenConnection:
+    """The connection that a query is given, where aiosql would look whether it is a pool.
+
+    It lists every attribute of the connection for that, which costs more than building the query.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any, driver: object = None) -> None:
+        self._connection = connection
+
+    async def __aenter__(self) -> Any:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+adapter.MaybeAcquire = _GivenConnection  # type: ignore[assignment,misc]
 
 Queries = Any
 """aiosql builds the functions at run time; `store.py` gives them their types."""

@@ -135,6 +135,16 @@ INSERT INTO inbox (event_id, message_type) VALUES (:event_id, :message_type)
 ON CONFLICT (event_id) DO NOTHING
 RETURNING true;
 
+-- name: insert_inbox_rows(event_ids, message_types)
+-- The ids of a batch that are new. In their order, so that two batches with the same ones wait for
+-- each other and do not deadlock.
+INSERT INTO inbox (event_id, message_type)
+SELECT m.event_id, m.message_type
+FROM unnest(:event_ids::uuid[], :message_types::text[]) AS m (event_id, message_type)
+ORDER BY m.event_id
+ON CONFLICT (event_id) DO NOTHING
+RETURNING event_id;
+
 -- name: count_deliveries(topics, partitions, offsets)$
 -- Tries of a record, or of a batch by its first record of each partition; the most of them.
 -- Counted outside the transaction that may roll back.
@@ -211,16 +221,21 @@ RETURNING sequence, hash;
 -- name: has_audit_entry(entry_id)$
 SELECT EXISTS (SELECT FROM audit_log WHERE entry_id = :entry_id);
 
--- name: insert_audit_entry(tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason, details, changes, cause_id, trace_id, previous_hash, hash)!
-INSERT INTO audit_log
-    (tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason,
-     details, changes, cause_id, trace_id, previous_hash, hash)
-VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action, :agent_id,
-        :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash);
-
--- name: move_audit_head(tenant_id, chain, sequence, hash)!
-UPDATE audit_heads SET sequence = :sequence, hash = :hash
-WHERE tenant_id = :tenant_id AND chain = :chain;
+-- name: add_audit_entry(tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason, details, changes, cause_id, trace_id, previous_hash, hash)$
+-- The entry, and its chain's head; true unless the entry was there.
+WITH added AS (
+    INSERT INTO audit_log
+        (tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject,
+         reason, details, changes, cause_id, trace_id, previous_hash, hash)
+    VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action, :agent_id,
+            :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash)
+    ON CONFLICT (entry_id) DO NOTHING
+    RETURNING tenant_id, chain, sequence, hash
+)
+UPDATE audit_heads AS head SET sequence = added.sequence, hash = added.hash
+FROM added
+WHERE head.tenant_id = added.tenant_id AND head.chain = added.chain
+RETURNING true;
 
 -- name: audit_entries_after(tenant_id, chain, sequence, most)
 -- A page of all chains, in order: what comes after an entry.

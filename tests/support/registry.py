@@ -54,9 +54,18 @@ class InMemoryModelStore:
     async def lock_agent(self, _tx: object, tenant_id: str, agent_id: str) -> int:
         return self.revisions.get((tenant_id, agent_id), 0)
 
-    async def find_of_job(self, _tx: object, tenant_id: str, job_id: UUID) -> ModelVersion | None:
+    async def find_before(
+        self, _tx: object, tenant_id: str, agent_id: str, job_id: UUID
+    ) -> tuple[ModelVersion | None, SemanticVersion | None]:
         found = [m for m in self.models.values() if (m.tenant_id, m.job_id) == (tenant_id, job_id)]
-        return found[0] if found else None
+        highest = max((model.version for model in self._of(tenant_id, agent_id)), default=None)
+        return (found[0] if found else None), highest
+
+    async def find_with_deployed(
+        self, tx: object, tenant_id: str, agent_id: str, version: str
+    ) -> tuple[ModelVersion | None, ModelVersion | None]:
+        named = await self.find(tx, tenant_id, agent_id, version)
+        return named, await self.find_deployed(tx, tenant_id, agent_id)
 
     async def find(
         self, _tx: object, tenant_id: str, agent_id: str, version: str
@@ -69,11 +78,6 @@ class InMemoryModelStore:
         models = self._of(tenant_id, agent_id)
         deployed = [model for model in models if model.status is ModelStatus.DEPLOYED]
         return deployed[0] if deployed else None
-
-    async def find_highest_version(
-        self, _tx: object, tenant_id: str, agent_id: str
-    ) -> SemanticVersion | None:
-        return max((model.version for model in self._of(tenant_id, agent_id)), default=None)
 
     async def list_versions(self, _tx: object, tenant_id: str, agent_id: str) -> list[str]:
         versions = sorted((m.version for m in self._of(tenant_id, agent_id)), reverse=True)

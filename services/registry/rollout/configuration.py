@@ -31,9 +31,16 @@ class ConfigurationPublisher:
         revision: int,
         reason: str,
         at: datetime,
+        *,
+        is_alone: bool = False,
     ) -> None:
-        """Publish the present state; the caller holds the agent's lock and keeps the revision."""
-        running = await self._experiments.find_running(tx, model.tenant_id, model.agent_id)
+        """Publish the present state; the caller holds the agent's lock and keeps the revision.
+
+        `is_alone`: the caller has ended what ran, so no experiment is looked for.
+        """
+        running = None
+        if not is_alone:
+            running = await self._experiments.find_running(tx, model.tenant_id, model.agent_id)
         configuration = AgentConfiguration(
             tenant_id=model.tenant_id,
             agent_id=model.agent_id,

@@ -14,6 +14,7 @@ from archon_contracts.events import (
     ModelDeployed,
 )
 from archon_contracts.identifiers import derived_id
+from archon_contracts.rules.rollout_policy import RolloutPolicy
 from services.registry.domain import Action, Deployment, ModelStatus, ModelVersion
 from services.registry.ports import ModelRepository
 from services.registry.rollout.configuration import ConfigurationPublisher
@@ -80,6 +81,7 @@ class Rollouts:
         self,
         tx: Tx,
         message: Message[DeployModel],
+        policy: RolloutPolicy,
         model: ModelVersion,
         current: ModelVersion | None,
         revision: int,
@@ -89,7 +91,6 @@ class Rollouts:
         The caller holds the agent's lock.
         """
         command = message.body
-        policy = await self._experiments.find_policy(tx, model.tenant_id, model.agent_id)
         kind = TESTED_MODES.get(policy.mode)
         if kind is None or current is None or command.job_id is None or command.at_once:
             return False
@@ -165,11 +166,19 @@ class Rollouts:
         )
         await self._publish(tx, cause, current, revision + 1, reason, self._clock.now())
 
+    async def find_policy(self, tx: Tx, model: ModelVersion) -> RolloutPolicy:
+        """How the agent's versions are rolled out."""
+        return await self._experiments.find_policy(tx, model.tenant_id, model.agent_id)
+
     async def watch(
-        self, tx: Tx, model: ModelVersion, before: ModelVersion | None, revision: int
+        self,
+        tx: Tx,
+        policy: RolloutPolicy,
+        model: ModelVersion,
+        before: ModelVersion | None,
+        revision: int,
     ) -> None:
         """Compare a version that was deployed with the one before, from now on."""
-        policy = await self._experiments.find_policy(tx, model.tenant_id, model.agent_id)
         if before is None or not policy.automatic_rollback:
             return
         known = await self._experiments.find_counts(
@@ -317,7 +326,8 @@ class Rollouts:
         )
         await self._models.set_deployed(tx, candidate, change)
         await self.configurations.publish(tx, cause, candidate, change.revision, reason, change.at)
-        await self.watch(tx, candidate, current, change.revision)
+        policy = await self.find_policy(tx, candidate)
+        await self.watch(tx, policy, candidate, current, change.revision)
         deployed = ModelDeployed(
             tenant_id=candidate.tenant_id,
             agent_id=candidate.agent_id,

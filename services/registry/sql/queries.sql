@@ -5,27 +5,34 @@ VALUES (:tenant_id, :agent_id)
 ON CONFLICT (tenant_id, agent_id) DO UPDATE SET agent_id = excluded.agent_id
 RETURNING revision;
 
--- name: find_model_of_job(tenant_id, job_id)^
-SELECT *
-FROM models
-WHERE tenant_id = :tenant_id AND job_id = :job_id;
+-- name: find_models_before(tenant_id, agent_id, job_id)
+-- The job's model, and the agent's with the highest version: what a registration must know.
+SELECT true AS is_of_job, m.*
+FROM models m
+WHERE tenant_id = :tenant_id AND job_id = :job_id
+UNION ALL
+(SELECT false, m.*
+ FROM models m
+ WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+ ORDER BY major DESC, minor DESC, patch DESC
+ LIMIT 1);
 
 -- name: find_model(tenant_id, agent_id, version)^
 SELECT *
 FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
+-- name: find_model_and_deployed(tenant_id, agent_id, version)
+-- One row where both are the same model.
+SELECT *
+FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND (version = :version OR status = 'deployed');
+
 -- name: find_deployed_model(tenant_id, agent_id)^
 SELECT *
 FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
-
--- name: find_highest_version(tenant_id, agent_id)^
-SELECT major, minor, patch
-FROM models
-WHERE tenant_id = :tenant_id AND agent_id = :agent_id
-ORDER BY major DESC, minor DESC, patch DESC
-LIMIT 1;
 
 -- name: list_versions(tenant_id, agent_id)
 -- For an error text that names the versions there are; newest first.
@@ -59,12 +66,26 @@ VALUES (
     :metrics, :lineage, :created_at
 );
 
--- name: retire_deployed_model(tenant_id, agent_id)!
+-- name: retire_deployed_model(tenant_id, agent_id, revision)!
 -- Before the next one is set: at most one row may be deployed, and the index is checked row by row.
+WITH revised AS (
+    UPDATE agents SET revision = :revision WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+)
 UPDATE models SET status = 'ready'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 
--- name: set_deployed_model(tenant_id, agent_id, version)!
+-- name: set_deployed_model(tenant_id, agent_id, revision, version, previous_version, action, actor, reason, job_id, at)!
+-- With the change's row in the history.
+WITH added AS (
+    INSERT INTO deployments (
+        tenant_id, agent_id, revision, version, previous_version, action, actor, reason,
+        job_id, at
+    )
+    VALUES (
+        :tenant_id, :agent_id, :revision, :version, :previous_version, :action, :actor, :reason,
+        :job_id, :at
+    )
+)
 UPDATE models SET status = 'deployed'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
@@ -80,16 +101,6 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 -- name: set_revision(tenant_id, agent_id, revision)!
 UPDATE agents SET revision = :revision
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
-
--- name: insert_deployment(tenant_id, agent_id, revision, version, previous_version, action, actor, reason, job_id, at)!
-INSERT INTO deployments (
-    tenant_id, agent_id, revision, version, previous_version, action, actor, reason,
-    job_id, at
-)
-VALUES (
-    :tenant_id, :agent_id, :revision, :version, :previous_version, :action, :actor, :reason,
-    :job_id, :at
-);
 
 -- name: list_deployments(tenant_id, agent_id)
 SELECT revision, version, previous_version, action, actor, reason, job_id, at

@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
 from archon_contracts.events import AgentConfiguration, AgentConfigured, ModelRegistered
@@ -67,7 +68,7 @@ def run() -> list[Figure]:
     """Both registries, verb by verb, in turn."""
     # A service writes its log lines as JSON; the console's colours would be measured here.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    return asyncio.run(_measure())
+    return uvloop.run(_measure())  # as the services do
 
 
 async def _measure() -> list[Figure]:

@@ -78,7 +78,8 @@ async def test_an_agent_without_models_has_nothing(opened: Opened) -> None:
 
     assert await models.lock_agent(tx, TENANT, AGENT) == 0
     assert await models.find_deployed(tx, TENANT, AGENT) is None
-    assert await models.find_highest_version(tx, TENANT, AGENT) is None
+    assert await models.find_before(tx, TENANT, AGENT, new_id()) == (None, None)
+    assert await models.find_with_deployed(tx, TENANT, AGENT, "1.0.0") == (None, None)
     assert await models.list_versions(tx, TENANT, AGENT) == []
 
 
@@ -86,7 +87,8 @@ async def test_a_model_is_found_by_job_and_by_version(opened: Opened) -> None:
     models, tx = opened
     model = await put(models, tx, 0)
 
-    assert await models.find_of_job(tx, TENANT, model.job_id) == model
+    assert await models.find_before(tx, TENANT, AGENT, model.job_id) == (model, model.version)
+    assert await models.find_with_deployed(tx, TENANT, AGENT, "1.0.0") == (model, None)
     assert await models.find(tx, TENANT, AGENT, "1.0.0") == model
     assert await models.find(tx, "another", AGENT, "1.0.0") is None
 
@@ -96,7 +98,8 @@ async def test_versions_are_ordered_by_number(opened: Opened) -> None:
     for minor in (9, 10, 2):
         await put(models, tx, minor)
 
-    assert await models.find_highest_version(tx, TENANT, AGENT) == SemanticVersion(1, 10, 0)
+    highest = SemanticVersion(1, 10, 0)
+    assert await models.find_before(tx, TENANT, AGENT, new_id()) == (None, highest)
     assert await models.list_versions(tx, TENANT, AGENT) == ["1.10.0", "1.9.0", "1.2.0"]
 
 
@@ -112,6 +115,8 @@ async def test_one_version_is_deployed_at_a_time(opened: Opened) -> None:
     assert deployed is not None
     assert former is not None
     assert (deployed.version, former.status) == (second.version, ModelStatus.READY)
+    assert await models.find_with_deployed(tx, TENANT, AGENT, "1.0.0") == (former, deployed)
+    assert await models.find_with_deployed(tx, TENANT, AGENT, "1.1.0") == (deployed, deployed)
 
 
 async def test_the_history_keeps_every_change_in_order(opened: Opened) -> None:

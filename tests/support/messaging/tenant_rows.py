@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
-from shared.postgres.database import Database, Tx
+from shared.errors import ConstraintViolated
+from shared.postgres.database import Database, Tx, savepoint
 from tests.support.messaging.messages import NOON
 
 TABLES = """
@@ -105,9 +104,9 @@ async def fill(database: Database, tenant_id: str, tables: list[Table]) -> None:
         async with database.transaction(tenant_id) as tx:
             for table in waiting:
                 try:
-                    async with tx.transaction():
+                    async with savepoint(tx):
                         await table.insert(tx, tenant_id)
-                except asyncpg.ForeignKeyViolationError:
+                except ConstraintViolated:
                     left.append(table)
         if len(left) == len(waiting):
             raise AssertionError(f"no row fits into {', '.join(table.name for table in left)}")
