@@ -82,7 +82,7 @@ WRITERS: Final[dict[Topic, tuple[str, ...]]] = {
 }
 """Services that send of their own accord; what the gateway replays is added in `replayed`."""
 
-GROUP_SUFFIXES: Final = {"gateway": ("dead-letters",), "coordinator": ("feedback",)}
+GROUP_SUFFIXES: Final = {"gateway": ("dead-letters", "metrics"), "coordinator": ("feedback",)}
 """Second groups of a service."""
 
 

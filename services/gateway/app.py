@@ -25,7 +25,11 @@ from services.gateway.functions.benchmarks import Benchmarks
 from services.gateway.functions.log_analyses import LogAnalyses
 from services.gateway.functions.log_analysis_store import LogAnalysisStore
 from services.gateway.functions.service import FunctionService
-from services.gateway.handlers import build_dead_letter_router, build_router
+from services.gateway.handlers import (
+    build_dead_letter_router,
+    build_metrics_router,
+    build_router,
+)
 from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
@@ -33,6 +37,7 @@ from services.gateway.load.load_shedding import Backpressure, InFlightLimit, Out
 from services.gateway.load.outbox_backlog import OutboxLimits
 from services.gateway.load.store import OutboxBacklogStore
 from services.gateway.load.tenant_limits import TenantLimits
+from services.gateway.metrics.intake import MetricsIntake
 from services.gateway.metrics.queries import MetricQueries
 from services.gateway.metrics.store import MetricReads
 from services.gateway.models.commands import ModelCommands
@@ -80,9 +85,12 @@ def build_app(settings: Settings) -> Application:
         shared,
         EventHub(shared.database, events, keep=settings.gateway_recent_events),
     )
-    projections = Projections(ProjectionStore(), AuditStore(), events, LogAnalysisStore())
+    store = ProjectionStore()
+    projections = Projections(store, AuditStore(), events, LogAnalysisStore())
     router = build_router(projections, shared.inbox, api.event_hub, api.known_agents, api.webhooks)
     shared.broker.include_router(router)
+    intake = MetricsIntake(shared.database, shared.notifier, store, shared.outbox)
+    shared.broker.include_router(build_metrics_router(intake))
     shared.broker.include_router(
         build_dead_letter_router(api.dead_letters, api.transactions, api.webhooks)
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from archon_contracts.base import Contract
 from archon_contracts.events import AgentConfigured
-from archon_contracts.topics import DEAD_LETTER_TOPICS
+from archon_contracts.topics import DEAD_LETTER_TOPICS, METRICS
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.http.transactions import Transactions
+from services.gateway.metrics.intake import MAXIMUM_RECORDS, MetricsIntake
 from services.gateway.read_models.projections import (
     PROJECTED_EVENTS,
     PROJECTED_TOPICS,
@@ -34,7 +35,7 @@ def build_router(
 ) -> Router:
     """Events into read models and webhooks; committed events also go to the open streams."""
     router = new_router()
-    events = subscription(router, SERVICE, *PROJECTED_TOPICS)
+    events = subscription(router, SERVICE, *(t for t in PROJECTED_TOPICS if t != METRICS))
 
     async def record(tx: Tx, message: Message[Contract]) -> None:
         await projections.project(tx, message)
@@ -49,7 +50,27 @@ def build_router(
             event_hub.publish(to_streamed_event(message))
 
     for contract in PROJECTED_EVENTS:
-        events.on(contract)(project)
+        if contract.topic != METRICS:
+            events.on(contract)(project)
+    return router
+
+
+def build_metrics_router(intake: MetricsIntake) -> Router:
+    """Points of training runs, by the batch."""
+    router = new_router()
+    points = raw_subscription(
+        router,
+        SERVICE,
+        METRICS,
+        group_suffix="metrics",
+        batch=True,
+        max_records=MAXIMUM_RECORDS,
+    )
+
+    @points.on_batch
+    async def store_points(records: list[RawRecord]) -> None:
+        await intake.consume(records)
+
     return router
 
 

@@ -24,7 +24,6 @@ from archon_contracts.events import (
     FeedbackWithdrawn,
     JobStateChanged,
     LearningReport,
-    MetricPoint,
     MetricsRecorded,
     ModelArchived,
     ModelDeployed,
@@ -41,6 +40,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.values import AgentProfile, ModelRef
 from services.gateway.domain import DeploymentView, name_synthetic_dataset
+from services.gateway.read_models.newest_steps import find_newest_steps
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -166,31 +166,33 @@ class ProjectionStore:
             first_step_at=event.first_step_at,
         )
 
-    async def save_metrics(self, tx: Tx, event: MetricsRecorded) -> None:
-        points = event.points
+    async def save_metrics(self, tx: Tx, events: Sequence[MetricsRecorded]) -> None:
+        """Keep the points of events, by one statement."""
+        points = [(place, each) for place, event in enumerate(events, 1) for each in event.points]
         await self._queries.save_metrics(
             tx,
-            tenant_id=event.tenant_id,
-            job_id=event.job_id,
-            attempt=event.attempt,
-            names=[point.name for point in points],
-            steps=[point.step for point in points],
-            amounts=[point.value for point in points],
-            epochs=[point.epoch for point in points],
-            moments=[point.recorded_at for point in points],
+            tenant_ids=[event.tenant_id for event in events],
+            job_ids=[event.job_id for event in events],
+            attempts=[event.attempt for event in events],
+            events=[place for place, _ in points],
+            names=[point.name for _, point in points],
+            steps=[point.step for _, point in points],
+            amounts=[point.value for _, point in points],
+            epochs=[point.epoch for _, point in points],
+            moments=[point.recorded_at for _, point in points],
         )
 
-    async def save_training_step(
-        self, tx: Tx, event: MetricsRecorded, newest: MetricPoint, loss: float | None
-    ) -> None:
-        await self._queries.save_training_step(
+    async def save_training_steps(self, tx: Tx, events: Sequence[MetricsRecorded]) -> None:
+        """How far the trainings of these events are, in their newest attempt."""
+        steps = find_newest_steps(events)
+        await self._queries.save_training_steps(
             tx,
-            tenant_id=event.tenant_id,
-            job_id=event.job_id,
-            attempt=event.attempt,
-            step=newest.step,
-            loss=loss,
-            recorded_at=newest.recorded_at,
+            tenant_ids=[each.tenant_id for each in steps],
+            job_ids=[each.job_id for each in steps],
+            attempts=[each.attempt for each in steps],
+            steps=[each.step for each in steps],
+            losses=[each.loss for each in steps],
+            moments=[each.recorded_at for each in steps],
         )
 
     async def save_evaluation(self, tx: Tx, event: EvaluationCompleted, at: datetime) -> None:

@@ -49,7 +49,6 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, FEEDBACK_COUNTS, METRICS, Topic
 from services.gateway.audit.entries import require_genuine
 from services.gateway.audit.store import AuditStore
@@ -247,12 +246,9 @@ class Projections:
         await self._store.save_training_start(tx, message.body)
 
     async def _metrics_recorded(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
-        event = message.body
-        await self._store.save_metrics(tx, event)
-        newest = max(event.points, key=lambda point: (point.step, point.recorded_at))
-        losses = [point for point in event.points if point.name == TRAIN_LOSS]
-        loss = max(losses, key=lambda point: point.step).value if losses else None
-        await self._store.save_training_step(tx, event, newest, loss)
+        # Those of the broker come by the batch, to `MetricsIntake`.
+        await self._store.save_metrics(tx, [message.body])
+        await self._store.save_training_steps(tx, [message.body])
 
     async def _evaluation_completed(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         await self._store.save_evaluation(tx, message.body, message.envelope.time)

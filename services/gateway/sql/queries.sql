@@ -241,9 +241,14 @@ SET attempt = excluded.attempt, total_steps = excluded.total_steps,
                 THEN greatest(job_progress.step, excluded.step) ELSE excluded.step END
 WHERE job_progress.attempt <= excluded.attempt;
 
--- name: save_training_step(tenant_id, job_id, attempt, step, loss, recorded_at)!
+-- name: save_training_steps(tenant_ids, job_ids, attempts, steps, losses, moments)!
+-- One row of each job.
 INSERT INTO job_progress (tenant_id, job_id, attempt, step, loss, recorded_at)
-VALUES (:tenant_id, :job_id, :attempt, :step, :loss, :recorded_at)
+SELECT m.tenant_id, m.job_id, m.attempt, m.step, m.loss, m.recorded_at
+FROM unnest(:tenant_ids::text[], :job_ids::uuid[], :attempts::integer[], :steps::integer[],
+            :losses::float8[], :moments::timestamptz[])
+    AS m (tenant_id, job_id, attempt, step, loss, recorded_at)
+ORDER BY m.job_id
 ON CONFLICT (job_id, tenant_id) DO UPDATE
 SET attempt = excluded.attempt,
     step = CASE WHEN job_progress.attempt = excluded.attempt
@@ -251,16 +256,23 @@ SET attempt = excluded.attempt,
     loss = coalesce(excluded.loss, job_progress.loss), recorded_at = excluded.recorded_at
 WHERE job_progress.attempt <= excluded.attempt;
 
--- name: save_metrics(tenant_id, job_id, attempt, names, steps, amounts, epochs, moments)!
--- A row per metric of the batch. COPY is not possible: PostgreSQL refuses it where rows have a policy.
+-- name: save_metrics(tenant_ids, job_ids, attempts, events, names, steps, amounts, epochs, moments)!
+-- A row per event and metric; `events` says of each point to which of the first three it belongs.
+-- COPY is not possible: PostgreSQL refuses it where rows have a policy.
 INSERT INTO job_metrics (tenant_id, job_id, attempt, name, first_step, last_step, recorded_at, steps,
                          amounts, epochs, moments)
-SELECT :tenant_id, :job_id, :attempt, m.name, min(m.step), max(m.step), min(m.at),
-       array_agg(m.step ORDER BY m.step), array_agg(m.amount ORDER BY m.step),
-       array_agg(m.epoch ORDER BY m.step), array_agg(m.at ORDER BY m.step)
-FROM unnest(:names::text[], :steps::integer[], :amounts::float8[], :epochs::float8[],
-            :moments::timestamptz[]) AS m(name, step, amount, epoch, at)
-GROUP BY m.name
+SELECT (:tenant_ids::text[])[g.event], (:job_ids::uuid[])[g.event], (:attempts::integer[])[g.event],
+       g.name, g.first_step, g.last_step, g.recorded_at, g.steps, g.amounts, g.epochs, g.moments
+FROM (
+    -- Grouped before the events are looked up: joined with them, each point would meet each event.
+    SELECT m.event, m.name, min(m.step) AS first_step, max(m.step) AS last_step,
+           min(m.at) AS recorded_at, array_agg(m.step ORDER BY m.step) AS steps,
+           array_agg(m.amount ORDER BY m.step) AS amounts,
+           array_agg(m.epoch ORDER BY m.step) AS epochs, array_agg(m.at ORDER BY m.step) AS moments
+    FROM unnest(:events::integer[], :names::text[], :steps::integer[], :amounts::float8[],
+                :epochs::float8[], :moments::timestamptz[]) AS m(event, name, step, amount, epoch, at)
+    GROUP BY m.event, m.name
+) AS g
 ON CONFLICT (job_id, attempt, name, first_step, recorded_at, tenant_id) DO NOTHING;
 
 -- name: job_metrics(job_id, since, names, limit)

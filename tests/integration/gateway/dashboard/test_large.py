@@ -89,7 +89,7 @@ async def job(gateway: ServedGateway) -> UUID:
             event = MetricsRecorded.model_construct(
                 tenant_id="default", **own, attempt=1, points=tuple(points)
             )
-            await ProjectionStore().save_metrics(tx, event)
+            await ProjectionStore().save_metrics(tx, [event])
 
     async def is_evaluated() -> None:
         assert (await gateway.get(f"/v1/jobs/{job_id}"))["evaluation"] is not None

@@ -54,7 +54,7 @@ class Series:
             for place, (s, v) in enumerate(values.items())
         )
         event = MetricsRecorded(job_id=JOB.job_id, agent_id="a", attempt=attempt, points=points)
-        await ProjectionStore().save_metrics(self.tx, event)
+        await ProjectionStore().save_metrics(self.tx, [event])
 
     async def values(self, names: Sequence[str] | None = None) -> list[tuple[str, int, float]]:
         points = await self.reads.points(self.tx, JOB, names)
