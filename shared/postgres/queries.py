@@ -11,8 +11,8 @@ import aiosql
 from aiosql.adapters import asyncpg as adapter
 
 
-class _GivenConnection:
-    """The connection that a query is given, where aiosql would look whether it is a pool.
+class _OneConnection:
+    """The connection of a query, where aiosql would look whether it is a pool.
 
     It lists every attribute of the connection for that, which costs more than building the query.
     """
@@ -28,7 +28,7 @@ class _GivenConnection:
     async def __aexit__(self, *_: object) -> None: ...
 
 
-adapter.MaybeAcquire = _GivenConnection  # type: ignore[assignment,misc]
+adapter.MaybeAcquire = _OneConnection  # type: ignore[assignment,misc]
 
 Queries = Any
 """aiosql builds the functions at run time; `store.py` gives them their types."""
