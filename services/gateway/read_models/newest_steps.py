@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from archon_contracts.events import MetricPoint, MetricsRecorded
 from archon_contracts.metric_names import TRAIN_LOSS
 
-
-@dataclass(frozen=True, slots=True)
-class TrainingStep:
-    """The newest step of a training; without a loss where none was recorded."""
-
-    tenant_id: str
-    job_id: UUID
-    attempt: int
-    step: int
-    loss: float | None
-    recorded_at: datetime
+COLUMNS: Final = ("tenant_ids", "job_ids", "attempts", "steps", "losses", "moments")
 
 
-def find_newest_steps(events: Sequence[MetricsRecorded]) -> list[TrainingStep]:
-    """One step of each job of the events, in its newest attempt."""
+def find_newest_steps(events: Sequence[MetricsRecorded]) -> dict[str, list[Any]]:
+    """One step of each job of the events, in its newest attempt, as columns."""
     by_job = dict[tuple[str, UUID], list[MetricsRecorded]]()
     for event in events:
         by_job.setdefault((event.tenant_id, event.job_id), []).append(event)
-    return [_newest(mine) for mine in by_job.values()]
+    rows = [(*job, *_newest(mine)) for job, mine in by_job.items()]
+    return {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
 
 
-def _newest(events: Sequence[MetricsRecorded]) -> TrainingStep:
+def _newest(events: Sequence[MetricsRecorded]) -> tuple[int, int, float | None, datetime]:
     attempt = max(event.attempt for event in events)
     points = [point for event in events if event.attempt == attempt for point in event.points]
     newest = max(points, key=_place)
     losses = [point for point in points if point.name == TRAIN_LOSS]
-    return TrainingStep(
-        tenant_id=events[0].tenant_id,
-        job_id=events[0].job_id,
-        attempt=attempt,
-        step=newest.step,
-        loss=max(losses, key=_place).value if losses else None,
-        recorded_at=newest.recorded_at,
-    )
+    loss = max(losses, key=_place).value if losses else None
+    return attempt, newest.step, loss, newest.recorded_at
 
 
 def _place(point: MetricPoint) -> tuple[int, datetime]:

@@ -184,16 +184,7 @@ class ProjectionStore:
 
     async def save_training_steps(self, tx: Tx, events: Sequence[MetricsRecorded]) -> None:
         """How far the trainings of these events are, in their newest attempt."""
-        steps = find_newest_steps(events)
-        await self._queries.save_training_steps(
-            tx,
-            tenant_ids=[each.tenant_id for each in steps],
-            job_ids=[each.job_id for each in steps],
-            attempts=[each.attempt for each in steps],
-            steps=[each.step for each in steps],
-            losses=[each.loss for each in steps],
-            moments=[each.recorded_at for each in steps],
-        )
+        await self._queries.save_training_steps(tx, **find_newest_steps(events))
 
     async def save_evaluation(self, tx: Tx, event: EvaluationCompleted, at: datetime) -> None:
         await self._queries.save_evaluation(

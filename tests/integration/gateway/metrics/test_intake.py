@@ -87,7 +87,7 @@ async def test_what_cannot_be_read_or_stored_is_a_dead_letter_and_the_rest_is_st
 
 def test_a_training_is_as_far_as_its_newest_attempt() -> None:
     job = new_id()
-    (found,) = find_newest_steps(
+    found = find_newest_steps(
         [
             recorded(job, 7, 9),
             recorded(job, 2, attempt=2),
@@ -95,4 +95,4 @@ def test_a_training_is_as_far_as_its_newest_attempt() -> None:
         ]
     )
 
-    assert (found.attempt, found.step, found.loss) == (2, 3, 1 / 3)
+    assert (found["attempts"], found["steps"], found["losses"]) == ([2], [3], [1 / 3])
