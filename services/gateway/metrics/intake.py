@@ -6,7 +6,7 @@ As everywhere a message counts once: its inbox row and its points are committed 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from opentelemetry import metrics
 
@@ -59,7 +59,7 @@ class MetricsIntake:
                 await self._reject(record, error)
                 continue
             if isinstance(message.body, MetricsRecorded):  # others are somebody else's news
-                readable.append((record, message))
+                readable.append((record, cast("Message[MetricsRecorded]", message)))
         if readable:
             await self._settle(readable)
 
