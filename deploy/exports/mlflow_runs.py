@@ -64,7 +64,8 @@ def write_mlflow(run: ExportedRun, folder: Path) -> list[Path]:
     )
     _write_metrics(run, place)
     for name, value in run.config.items():
-        _write_line(place / "params" / name, json.dumps(value))
+        # A text as it is: quotes would be part of the parameter.
+        _write_line(place / "params" / name, value if isinstance(value, str) else json.dumps(value))
     for name, value in _tags(run).items():
         _write_line(place / "tags" / name, value)
     return [place]
