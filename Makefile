@@ -99,9 +99,13 @@ faults: $(READY)
 faults-long: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)
 
-# Three nodes of Apache Kafka are killed, paused and reconfigured: minutes each, one at a time.
+# Three nodes of Apache Kafka are killed, paused and reconfigured: minutes each, one at a time. Then
+# the states of a rollout on one node.
 faults-kafka: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(if $(ONLY),$(ONLY),K1,K2,K3,K4,K5)" --jobs 1 $(ARGS)
+ifeq ($(ONLY),)
+	ARCHON_TEST_BROKER=kafka HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only R1 --jobs 1 $(ARGS)
+endif
 
 # The browser test takes pictures of every page; two of them stand in the READMEs.
 PICTURES := services/gateway/dashboard/pictures
