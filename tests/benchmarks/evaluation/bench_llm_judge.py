@@ -69,7 +69,7 @@ def run() -> list[Figure]:
     return figures
 
 
-class FixedAnswers:
+class ReplayedAnswers:
     """An agent whose answers are known beforehand."""
 
     name = "answers"
@@ -105,7 +105,7 @@ def _grade(url: str, *, compare: bool) -> Any:
     endpoint = Endpoint(url=url, timeout_seconds=SECONDS, concurrency=1, maximum_tokens=NEW_TOKENS)
     grader = Grader(EndpointAgent(endpoint), {})
     return run_suite(
-        suite, FixedAnswers(answers), own_metrics(), digest="", has_classes=False, grader=grader
+        suite, ReplayedAnswers(answers), own_metrics(), digest="", has_classes=False, grader=grader
     )
 
 
