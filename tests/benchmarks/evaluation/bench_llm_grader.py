@@ -97,7 +97,7 @@ def _grade(url: str, *, compare: bool) -> Any:
             )
             answers.append(answer)
     suite = Suite(
-        suite="judge",
+        suite="grades",
         cases=tuple(cases),
         test_answers=False,
         grading=Grading(rubric=RUBRIC, compare_with_target=compare, repeats=1),
