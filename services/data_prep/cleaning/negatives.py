@@ -53,6 +53,9 @@ def build_negatives(
     """
     found: list[Item] = []
     for record in records:
+        # Most records state an answer: nothing is made of them a second time.
+        if record.annotations or to_text(record.target):
+            continue
         reason = to_item(record, targets)
         if reason not in (UNCORRECTED, BEHAVIOUR):
             continue

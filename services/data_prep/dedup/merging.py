@@ -21,10 +21,10 @@ from services.data_prep.domain import (
 
 GROUP_THRESHOLD: Final = 0.8
 """Jaccard index of 4-grams from which inputs stay in one part of a dataset."""
-EXACT_GROUPS: Final = 50_000
+EXACT_GROUPS: Final = 25_000
 """Items up to which no such pair is missed. The time of it grows with the power 1.5 of the items;
 beyond, MinHash finds most pairs and the quality report counts what is left."""
-FAILED_COMPARISONS: Final = 512
+COMPARISONS: Final = 512
 """Of one input, eight times as many as where duplicates are merged: a repetition that is missed is
 trained on twice, a pair in two parts is a leak."""
 
@@ -89,7 +89,7 @@ def _group(items: Sequence[Item], policy: PreparationPolicy) -> dict[str, int]:
     keys = [item.key for item in items]
     threshold = min(GROUP_THRESHOLD, policy.near_duplicate_threshold)
     # Found exactly where it can be: one pair that MinHash misses is a leak.
-    roots = cluster_near_duplicates(keys, threshold, EXACT_GROUPS, most_failed=FAILED_COMPARISONS)
+    roots = cluster_near_duplicates(keys, threshold, EXACT_GROUPS, most_compared=COMPARISONS)
     return dict(zip(keys, roots, strict=True))
 
 

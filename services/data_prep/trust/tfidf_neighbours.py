@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.data_prep.dedup.near_duplicates import shingles
+from services.data_prep.dedup.gram_sets import shingles
 
 if TYPE_CHECKING:
     from numpy import float64

@@ -25,7 +25,7 @@ from tests.support.messaging.working import working
 Line = Mapping[str, Any]
 # Imported once a module of tests; the product's fork server leaves them to the children, since a
 # service is idle for longer than a child takes to import them: 1.5 s of a core.
-LIBRARIES = ("sklearn.feature_extraction.text", "scipy.stats", "datasketch")
+LIBRARIES = ("sklearn.feature_extraction.text", "scipy.stats", "rensa")
 
 
 def jsonl(lines: Iterable[Line]) -> bytes:

@@ -3,18 +3,25 @@
 import itertools
 import random
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.data_prep.dedup import near_duplicates
-from services.data_prep.dedup.near_duplicates import (
+from services.data_prep.dedup.gram_sets import (
     EXCERPT_CHARACTERS,
     EXCERPTS,
-    MAXIMUM_FAILED_COMPARISONS,
-    cluster_near_duplicates,
+    GramSets,
+    make_gram_sets,
     shingles,
+)
+from services.data_prep.dedup.near_duplicates import (
+    BANDS,
+    MAXIMUM_FAILED_COMPARISONS,
+    NEIGHBOURS_IN_BAND,
+    cluster_near_duplicates,
 )
 from tests.support.data.datasets import texts
 
@@ -92,9 +99,23 @@ def test_long_texts_with_one_head_and_tail_are_not_near_duplicates(limit: int) -
     assert cluster_near_duplicates(found, 0.85, limit) == [0, 1]
 
 
+@pytest.fixture(name="compared")
+def _compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pairs were compared, each time that some were."""
+    counts: list[int] = []
+    measure = near_duplicates.measure_similarity
+
+    def count(sets: GramSets, pairs: Any) -> Any:
+        counts.append(len(pairs[0]))
+        return measure(sets, pairs)
+
+    monkeypatch.setattr(near_duplicates, "measure_similarity", count)
+    return counts
+
+
 @either_way
 def test_texts_made_to_be_nearly_alike_are_compared_a_bounded_number_of_times(
-    limit: int, monkeypatch: pytest.MonkeyPatch
+    limit: int, compared: list[int]
 ) -> None:
     words = prose(300, seed=1)
     sampled = [random.Random(seed).sample(range(5, 290), 6) for seed in range(300)]
@@ -102,20 +123,25 @@ def test_texts_made_to_be_nearly_alike_are_compared_a_bounded_number_of_times(
         "".join("#" + str(n % 10) if at in places else c for at, c in enumerate(words))
         for n, places in enumerate(sampled)
     ]
-    compared = []
-    monkeypatch.setattr(near_duplicates, "_is_similar", lambda *_: compared.append(1))
 
     cluster_near_duplicates(texts, 0.85, limit)
 
-    assert 0 < len(compared) <= MAXIMUM_FAILED_COMPARISONS * len(texts)
+    most = MAXIMUM_FAILED_COMPARISONS if limit == EXACT else BANDS * NEIGHBOURS_IN_BAND
+    assert 0 < sum(compared) <= most * len(texts)
 
 
-def test_texts_that_are_alike_are_not_compared_once_they_are_joined(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    compared = []
-    monkeypatch.setattr(near_duplicates, "_is_similar", lambda *_: compared.append(1) or True)
+def test_texts_that_are_alike_are_not_compared_once_they_are_joined(compared: list[int]) -> None:
+    roots = cluster_near_duplicates([f"{LONG} {number}" for number in range(300)], 0.85, EXACT)
 
-    cluster_near_duplicates([f"{LONG} {number}" for number in range(300)], 0.85, EXACT)
+    assert set(roots) == {0}
+    assert sum(compared) < 2 * 300
 
-    assert len(compared) < 300
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "\U0001f600 \u4f60\u597d", "\ud800"])
+def test_sets_in_arrays_are_those_of_the_texts(text: str) -> None:
+    others = ["abcd", "abcd abce", f"{text} abcd", "x" * 600]
+    sets = make_gram_sets([text, *others])
+
+    assert sets.sizes.tolist() == [len(shingles(each)) for each in (text, *others)]
+    shared = [len(shingles(text) & shingles(each)) for each in others]
+    assert sets.count_shared([0] * 4, [1, 2, 3, 4]).tolist() == shared

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.formats import DatasetQuality, Split
 from archon_contracts.values import AgentKind, DataPolicy
-from services.data_prep.dedup.near_duplicates import shingles
+from services.data_prep.dedup.gram_sets import shingles
 from services.data_prep.domain import GradedItem, PreparationPolicy, PreparedDataset
 from services.data_prep.pipeline import prepare
 from services.data_prep.quality.leakage_check import THRESHOLD, check_leakage
