@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -15,6 +16,11 @@ from services.data_prep.seeded_hash import seeded_hash
 Cluster = list[Item]
 # Sums of proportions miss whole numbers by rounding errors.
 _TOLERANCE = 1e-9
+_EVALUATED: Final = (Split.TEST, Split.VALIDATION)
+
+STABLE_CLUSTERS: Final = 2_000
+"""From so many on the hashes alone give each part its share within `STABLE_DISTANCE`, mostly."""
+STABLE_DISTANCE: Final = 0.01
 
 TEST_PROPORTION_PER_RATER: Final = 0.1
 MINIMUM_TEST_ITEMS_PER_RATER: Final = 3
@@ -35,10 +41,45 @@ def split(
     for training; what a small target cannot give, larger ones do. `pinned` clusters are for
     training. Deterministic, whatever the order of the items; which items are tested with
     depends on the seed and the test share alone.
+
+    In a large dataset a cluster's hash alone decides, so that a record keeps its part in every
+    later version: what a quota has room for changes with each item that is added.
     """
+    strata = _shuffle_strata(items, cluster_of, seed, pinned, stratified)
+    parts = _split_by_hash(strata, shares, seed) or _split_by_quota(strata, shares)
+    parts[Split.TRAIN].extend(item for item in items if cluster_of[item.key] in pinned)
+    return {name: _restore_order(part, items) for name, part in parts.items()}
+
+
+def _split_by_hash(
+    strata: Sequence[Sequence[Cluster]], shares: Mapping[Split, float], seed: int
+) -> dict[Split, list[Item]] | None:
+    """Test and validation from both ends of the hashes; None where the sizes would be wrong."""
+    if sum(map(len, strata)) < STABLE_CLUSTERS:
+        return None
     parts: dict[Split, list[Item]] = {name: [] for name in Split}
-    remaining_quota = {Split.VALIDATION: 0.0, Split.TEST: 0.0}
-    for stratum in _shuffle_strata(items, cluster_of, seed, pinned, stratified):
+    test, validation = shares.get(Split.TEST, 0.0), shares.get(Split.VALIDATION, 0.0)
+    for stratum in strata:
+        places = [seeded_hash(seed, min(i.key for i in each)) / 2**64 for each in stratum]
+        most = len(stratum) // 2
+        tested = min(most, bisect_left(places, test))
+        rest = max(len(stratum) - most + tested, bisect_left(places, 1 - validation))
+        ends = (0, tested, rest, len(stratum))
+        for name, start, end in zip(
+            (Split.TEST, Split.TRAIN, Split.VALIDATION), ends[:-1], ends[1:], strict=True
+        ):
+            parts[name] += [item for cluster in stratum[start:end] for item in cluster]
+    total = sum(map(len, parts.values()))
+    distances = (abs(len(parts[name]) / total - shares.get(name, 0.0)) for name in _EVALUATED)
+    return parts if max(distances) <= STABLE_DISTANCE else None
+
+
+def _split_by_quota(
+    strata: Sequence[list[Cluster]], shares: Mapping[Split, float]
+) -> dict[Split, list[Item]]:
+    parts: dict[Split, list[Item]] = {name: [] for name in Split}
+    remaining_quota = dict.fromkeys(_EVALUATED, 0.0)
+    for stratum in strata:
         for name in remaining_quota:
             remaining_quota[name] += shares.get(name, 0.0) * sum(
                 len(cluster) for cluster in stratum
@@ -47,15 +88,14 @@ def split(
         most = len(stratum) // 2
         # The test first, and the validation from the other end of the order: another validation
         # share then moves nothing into the test or out of it.
-        for name in (Split.TEST, Split.VALIDATION):
+        for name in _EVALUATED:
             taken, rest = _take(rest, remaining_quota[name], most)
             remaining_quota[name] -= sum(len(cluster) for cluster in taken)
             most -= len(taken)
             parts[name].extend(item for cluster in taken for item in cluster)
             rest = rest[::-1]
         parts[Split.TRAIN].extend(item for cluster in rest for item in cluster)
-    parts[Split.TRAIN].extend(item for item in items if cluster_of[item.key] in pinned)
-    return {name: _restore_order(part, items) for name, part in parts.items()}
+    return parts
 
 
 def _take(

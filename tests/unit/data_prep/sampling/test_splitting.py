@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.formats import Split
 from services.data_prep.domain import Item
-from services.data_prep.sampling.splitting import cap_raters, split
+from services.data_prep.sampling.splitting import STABLE_CLUSTERS, cap_raters, split
 from tests.support.data.datasets import item, items
 
 USUAL = {Split.VALIDATION: 0.15, Split.TEST: 0.15}
@@ -135,3 +135,26 @@ def test_a_test_of_nameless_feedback_or_a_provided_dataset_is_not_cut() -> None:
     for test in (nameless, provided):
         parts = {Split.TRAIN: [], Split.VALIDATION: [], Split.TEST: test}
         assert cap_raters(parts, apart(test), seed=0)[Split.TEST] == test
+
+
+def test_a_record_of_a_large_dataset_keeps_its_part_in_a_larger_version() -> None:
+    """The quotas of 20 targets grow as the dataset does: they moved 8 % of the records."""
+    found = [item(f"number {n}", f"target {n % 20}") for n in range(2 * STABLE_CLUSTERS)]
+    cluster_of = apart(found)
+
+    before = split(found[:STABLE_CLUSTERS], cluster_of, USUAL, seed=1)
+    after = split(found, cluster_of, USUAL, seed=1)
+
+    for name, part in before.items():
+        assert {i.key for i in part} <= {i.key for i in after[name]}
+    for name in USUAL:
+        assert abs(len(after[name]) / len(found) - 0.15) <= 0.01
+
+
+def test_a_large_dataset_whose_targets_are_all_single_is_still_tested() -> None:
+    found = [item(f"number {n}", f"target {n}") for n in range(STABLE_CLUSTERS)]
+    common = [item(f"common {n}", "common") for n in range(STABLE_CLUSTERS)]
+
+    parts = split([*found, *common], apart([*found, *common]), USUAL, seed=1)
+
+    assert len(parts[Split.TEST]) == 0.15 * 2 * STABLE_CLUSTERS
