@@ -92,14 +92,16 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     endpoint = LanguageModelEndpoint(**task.endpoint) if task.endpoint else None
     resources = _load_resources(task, endpoint)
     resume = parse_segments(task.segments)
+    began = time.monotonic()
     segments = SegmentReporter(
         report,
-        until=time.monotonic() + task.deadline_seconds * (1 - MEASURING_PROPORTION),
+        until=began + task.deadline_seconds * (1 - MEASURING_PROPORTION),
         reported=len(resume.accepted) if resume else 0,
         endpoint=endpoint,
     )
     generated = generate(request, examples, resources, resume=resume, on_round=segments.on_round)
-    quality = _measure(request, generated, examples, resources)
+    until = began + task.deadline_seconds * (1 - MEASURING_PROPORTION / 2)
+    quality = _measure(request, generated, examples, resources, until)
     for name, content in build_files(request, generated, quality).items():
         (task.output_dir / name).write_bytes(content)
     counts = GeneratedCounts(
@@ -228,6 +230,7 @@ def _measure(
     generated: GenerationResult,
     examples: Sequence[Sample],
     resources: GenerationResources,
+    until: float,
 ) -> SyntheticQuality | None:
     predictor, known = resources.predictor, frozenset(resources.answers)
 
@@ -243,7 +246,7 @@ def _measure(
     quality = measure(generated.accepted, examples, request.diversity, is_wrong=is_wrong)
     if quality is None or quality.privacy is None:
         return quality
-    audited = audit(request, examples, resources, quality.privacy)
+    audited = audit(request, examples, resources, quality.privacy, until=until)
     return quality.model_copy(update={"privacy": audited})
 
 

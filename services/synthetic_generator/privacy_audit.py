@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -26,15 +28,18 @@ def audit(
     examples: Sequence[Sample],
     resources: GenerationResources,
     figures: PrivacyFigures,
+    *,
+    until: float = math.inf,
 ) -> PrivacyFigures:
-    """The figures with canaries and membership inference; unchanged with too few examples.
+    """The figures with canaries and membership inference; unchanged with too few examples, and
+    where the monotonic clock is past `until`: items that are made must not be lost to the audit.
 
     Half of the examples and a few canaries, each with a number that only it has, are varied as the
     request says. The attack recognises an example that was used by its nearest item's distance; its
     area under the ROC curve (Yeom et al., "Privacy risk in machine learning", 2018) is 0.5 where
     it knows nothing. A language model is not asked: it would be paid for twice.
     """
-    if len(examples) < FEWEST_EXAMPLES:
+    if len(examples) < FEWEST_EXAMPLES or time.monotonic() > until:
         return figures
     rng = random.Random(f"{request.seed}/audit")
     shuffled = rng.sample(list(examples), k=min(len(examples), MOST_EXAMPLES))
@@ -53,7 +58,13 @@ def audit(
         families=(),
         methods=methods or (SynthesisMethod.MUTATION,),
     )
-    made = [c.sample.input for c in generate(audited, [*used, *canaries], resources).accepted]
+    generated = generate(
+        audited,
+        [*used, *canaries],
+        resources,
+        on_round=lambda _state: time.monotonic() > until,
+    )
+    made = [candidate.sample.input for candidate in generated.accepted]
     if not made:
         return figures.model_copy(update={"canaries": CANARIES})
     return figures.model_copy(

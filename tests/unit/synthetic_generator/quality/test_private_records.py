@@ -72,3 +72,12 @@ def test_an_audit_finds_canaries_where_nothing_protects_them_and_none_where_some
     assert found[0.0].leaked_canaries > 0 == found[0.3].leaked_canaries
     assert found[0.0].membership_auc is not None
     assert found[0.0].membership_auc > 0.6
+
+
+def test_an_audit_whose_time_is_over_leaves_the_figures_as_they_are() -> None:
+    asked = generation_request(scenario_type="x", count=20, diversity=0.0)
+    quality = measure(generate(asked, MANY).accepted, MANY, asked.diversity)
+    assert quality is not None
+    assert quality.privacy is not None
+
+    assert audit(asked, MANY, GenerationResources(), quality.privacy, until=0.0) == quality.privacy
