@@ -19,7 +19,7 @@ _TOLERANCE = 1e-9
 _EVALUATED: Final = (Split.TEST, Split.VALIDATION)
 
 STABLE_CLUSTERS: Final = 2_000
-"""From so many on the hashes alone give each part its share within `STABLE_DISTANCE`, mostly."""
+"""From so many on the hashes alone mostly give each part its size within `STABLE_DISTANCE`."""
 STABLE_DISTANCE: Final = 0.01
 
 TEST_PROPORTION_PER_RATER: Final = 0.1

@@ -24,15 +24,15 @@ THRESHOLD, VOCABULARY, CHECKED = 0.8, 20_000, 2_000
 
 def run() -> list[Figure]:
     """Seconds, memory, recall and precision."""
-    texts, origins = _make_texts(random.Random(0))
+    texts, sources = _make_texts(random.Random(0))
     began = time.monotonic()
     roots = cluster_near_duplicates(texts, THRESHOLD, EXACT_LIMIT)
     seconds = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     found = [
-        roots[at] == roots[origin]
-        for at, origin in origins.items()
-        if _similarity(texts[at], texts[origin]) >= THRESHOLD
+        roots[at] == roots[source]
+        for at, source in sources.items()
+        if _similarity(texts[at], texts[source]) >= THRESHOLD
     ]
     return [
         Figure(name=f"{TEXTS} texts", figure=seconds, unit="s", reach=90.0, higher_is_better=False),
@@ -52,9 +52,9 @@ def _make_texts(rng: random.Random) -> tuple[list[str], dict[int, int]]:
         " ".join(rng.choices(words, cum_weights=frequencies, k=rng.randint(15, 25)))
         for _ in range(TEXTS - planted)
     ]
-    origins = {len(texts) + n: rng.randrange(len(texts)) for n in range(planted)}
-    texts += [_change(texts[origin], words, rng) for origin in origins.values()]
-    return texts, origins
+    sources = {len(texts) + n: rng.randrange(len(texts)) for n in range(planted)}
+    texts += [_change(texts[source], words, rng) for source in sources.values()]
+    return texts, sources
 
 
 def _change(text: str, words: Sequence[str], rng: random.Random) -> str:
