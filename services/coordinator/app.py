@@ -72,7 +72,14 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     transitions = JobTransitions(store, outbox, spans, limits, clock)
     dispatcher = CommandDispatcher(store, outbox, shared.work, revision=settings.revision)
     timeout = settings.worker_report_timeout_seconds
-    slots = SlotAllocator(store, transitions, dispatcher, clock, report_timeout_seconds=timeout)
+    slots = SlotAllocator(
+        store,
+        transitions,
+        dispatcher,
+        clock,
+        report_timeout_seconds=timeout,
+        weights=settings.tenant_weights,
+    )
     windows, corrections = Windows(feedback, spans, outbox, clock), CorrectionStore()
     fast_path = FastPath(corrections, clock)
     withdrawals = Withdrawals(WithdrawalStore(), transitions, outbox, clock)

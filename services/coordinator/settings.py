@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, SecretStr
 
 from archon_contracts.events import JobState
@@ -53,6 +55,11 @@ class Settings(ServiceSettings):
         ge=0,
         description="Jobs of one tenant that have not ended; a further request is rejected; "
         "0: no limit.",
+    )
+    tenant_weights: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+        default={},
+        description="Share of the training slots of each tenant beside the others' as JSON, "
+        'such as {"acme": 2}; a tenant that is not named has 1.',
     )
     command_dispatches: int = Field(default=3, ge=1, description="Times that a command is sent.")
     training_attempts: int = Field(default=3, ge=1, description="Attempts at one training.")

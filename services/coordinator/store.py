@@ -21,7 +21,7 @@ from services.coordinator.domain import (
     JobTransition,
 )
 from services.coordinator.jobs.state_machine import JobEvent
-from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob
+from services.coordinator.scheduling.fair_share import AGING, QueuedJob, RunningJob
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 from shared.postgres.tenants import across_tenants
@@ -174,9 +174,9 @@ class JobStore:
         """Allocate alone until the transaction ends; no lock but the audit log's may follow."""
         await self._queries.lock_scheduler(tx)
 
-    async def queued_jobs(self, tx: Tx, *, most: int) -> list[QueuedJob]:
+    async def queued_jobs(self, tx: Tx, *, most: int, now: datetime) -> list[QueuedJob]:
         """Jobs that wait for a slot."""
-        rows = self._queries.queued_jobs(tx, most=most)
+        rows = self._queries.queued_jobs(tx, most=most, now=now, aging=AGING.total_seconds())
         return [
             QueuedJob(
                 row["job_id"],
@@ -185,6 +185,7 @@ class JobStore:
                 row["priority"],
                 row["state_since"],
                 row["served_at"],
+                row["used_seconds"],
             )
             async for row in rows
         ]

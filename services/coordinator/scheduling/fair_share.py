@@ -1,12 +1,19 @@
-"""Who gets the free training slots: fair between tenants; within a tenant by priority, then age."""
+"""Who gets the free training slots: fair between tenants by weight; within one by aged priority."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
+
+AGING: Final = timedelta(hours=1)
+"""So much longer a job must have waited as another to go before it at one more of priority."""
+HELD_SECONDS: Final = 60.0
+"""Counted for each slot that a tenant holds, beside the seconds that it has used: jobs that have
+just begun have used none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,7 @@ class QueuedJob:
     priority: int
     since: datetime
     served_at: datetime | None = None  # when its tenant last got a slot; None: never
+    used_seconds: float = 0.0  # of slots, by its tenant in the last hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +43,48 @@ def count_slots(reported_slots: Collection[int]) -> int:
 
 
 def allocate(
-    waiting: Iterable[QueuedJob], running: Sequence[RunningJob], capacity: int
+    waiting: Iterable[QueuedJob],
+    running: Sequence[RunningJob],
+    capacity: int,
+    weights: Mapping[str, float] | None = None,
 ) -> tuple[UUID, ...]:
     """The jobs that start now, in order.
 
-    First the tenant that holds fewest slots; of equal ones, that which got its last slot longest
-    ago. What a tenant says of its jobs cannot put it before another, and with n tenants each that
-    waits gets one of the next n slots that come free. Within a tenant, higher priority first; then
-    the agent that holds fewest slots; then the job that waited longest. Names and ids decide
-    between equals, so that the answer is always the same.
+    First the tenant that has used least of the slots for its weight (`weights`; 1 where it is not
+    named), those that it holds included; of equal ones, that which got its last slot longest ago.
+    What a tenant says of its jobs cannot put it before another. What it used counts for an hour
+    only, so that nobody waits for ever. Within a tenant, higher priority first, each `AGING` of
+    waiting worth one of it. Names and ids decide between equals, so that the answer is always the
+    same.
     """
     by_tenant = Counter(job.tenant_id for job in running)
-    by_agent = Counter((job.tenant_id, job.agent_id) for job in running)
+    weight_of = weights or {}
     left = _by_tenant(waiting)
     ages = {tenant: _age(jobs) for tenant, jobs in left.items()}
+    used = {tenant: max(job.used_seconds for job in jobs) for tenant, jobs in left.items()}
     provided: Counter[str] = Counter()
+
+    def turn(tenant: str) -> tuple[float, float, tuple[bool, datetime, datetime], str]:
+        weight = weight_of.get(tenant, 1.0)
+        share = (used[tenant] + HELD_SECONDS * by_tenant[tenant]) / weight
+        return share, provided[tenant] / weight, ages[tenant], tenant
+
     granted: list[UUID] = []
     while left and len(running) + len(granted) < capacity:
-        tenant = min(left, key=lambda each: (by_tenant[each], provided[each], ages[each], each))
-        first = min(
-            left[tenant],
-            key=lambda job: (
-                -job.priority,
-                by_agent[job.tenant_id, job.agent_id],
-                job.since,
-                job.job_id,
-            ),
-        )
+        tenant = min(left, key=turn)
+        first = min(left[tenant], key=lambda job: (aged(job.since, job.priority), job.job_id))
         left[tenant].remove(first)
         if not left[tenant]:
             del left[tenant]
         granted.append(first.job_id)
         provided[tenant] += 1
         by_tenant[tenant] += 1
-        by_agent[tenant, first.agent_id] += 1
     return tuple(granted)
+
+
+def aged(since: datetime, priority: int) -> datetime:
+    """When a job of priority 0 would have begun to wait to be as urgent."""
+    return since - priority * AGING
 
 
 def _by_tenant(waiting: Iterable[QueuedJob]) -> dict[str, list[QueuedJob]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -33,11 +34,13 @@ class SlotAllocator:
         clock: Clock,
         *,
         report_timeout_seconds: float,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self._queue = queue
         self._transitions = transitions
         self._dispatcher = dispatcher
         self._clock = clock
+        self._weights = dict(weights or {})
         self._report_timeout = timedelta(seconds=report_timeout_seconds)
 
     async def fill(self, tx: Tx) -> bool:
@@ -53,7 +56,7 @@ class SlotAllocator:
 
     async def _fill(self, tx: Tx) -> bool:
         await self._queue.lock_scheduler(tx)
-        waiting = await self._queue.queued_jobs(tx, most=MAX_QUEUED)
+        waiting = await self._queue.queued_jobs(tx, most=MAX_QUEUED, now=self._clock.now())
         if not waiting:
             return False
         started = False
@@ -61,7 +64,7 @@ class SlotAllocator:
             tx, TRAINER, self._clock.now() - self._report_timeout
         )
         running = await self._queue.running_jobs(tx)
-        for job_id in allocate(waiting, running, count_slots(heard)):
+        for job_id in allocate(waiting, running, count_slots(heard), self._weights):
             job = await self._queue.lock_queued_job(tx, job_id)
             # It may have been cancelled since it was listed.
             if job is not None:

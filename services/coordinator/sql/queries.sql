@@ -726,25 +726,43 @@ SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY ve
 -- One allocation at a time; the last lock that a transaction takes, but for the audit log's.
 SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/scheduler', 0));
 
--- name: queued_jobs(most)
+-- name: queued_jobs(most, now, aging)
 -- The first of every tenant, then the second of every tenant, and so on: one that queues thousands
--- of jobs hides nobody else's.
-SELECT job_id, tenant_id, agent_id, priority, state_since, served_at
-FROM (
+-- of jobs hides nobody else's. What a tenant used of the slots in the last hour is that of its newest
+-- trainings.
+WITH queued AS (
     SELECT job_id, tenant_id, agent_id, priority, state_since,
            row_number() OVER (
-               PARTITION BY tenant_id ORDER BY priority DESC, state_since, job_id
+               PARTITION BY tenant_id ORDER BY state_since - priority * make_interval(secs => :aging), job_id
            ) AS place
     FROM jobs
     WHERE state = 'queued'
-) queued
-LEFT JOIN LATERAL (
-    SELECT occurred_at AS served_at
-    FROM job_history
-    WHERE job_history.tenant_id = queued.tenant_id AND to_state = 'training'
-    ORDER BY occurred_at DESC
-    LIMIT 1
-) served ON true
+), served AS (
+    SELECT tenants.tenant_id, max(began.occurred_at) AS served_at,
+           coalesce(sum(greatest(extract(epoch FROM
+               least(coalesce(ended.occurred_at, :now), :now)
+               - greatest(began.occurred_at, :now - interval '1 hour')
+           ), 0)), 0)::float8 AS used_seconds
+    FROM (SELECT DISTINCT tenant_id FROM queued) tenants
+    CROSS JOIN LATERAL (
+        SELECT job_id, version, occurred_at
+        FROM job_history
+        WHERE job_history.tenant_id = tenants.tenant_id AND to_state = 'training'
+        ORDER BY occurred_at DESC
+        LIMIT 50
+    ) began
+    LEFT JOIN LATERAL (
+        SELECT occurred_at
+        FROM job_history
+        WHERE job_history.job_id = began.job_id AND job_history.version > began.version
+        ORDER BY version
+        LIMIT 1
+    ) ended ON true
+    GROUP BY tenants.tenant_id
+)
+SELECT job_id, queued.tenant_id, agent_id, priority, state_since, served_at,
+       coalesce(used_seconds, 0)::float8 AS used_seconds
+FROM queued LEFT JOIN served ON served.tenant_id = queued.tenant_id
 ORDER BY place, served_at NULLS FIRST, state_since, job_id
 LIMIT :most;
 

@@ -77,7 +77,7 @@ async def test_queued_jobs_come_in_turn_of_their_tenants(stores: Stores) -> None
         queued = job(number, key=key, state=JobState.QUEUED, priority=priority)
         await stores.call("insert_job", queued)
 
-    found = await stores.call("queued_jobs", most=2)
+    found = await stores.call("queued_jobs", most=2, now=NOON)
 
     assert [each.job_id.int for each in found] == [2, 3]
     assert await stores.call("lock_queued_job", UUID(int=1)) is not None
@@ -103,9 +103,12 @@ async def test_a_tenant_remembers_when_it_last_got_a_slot(stores: Stores) -> Non
     other = job(2, key=AgentKey("default", "other"), state=JobState.QUEUED)
     await stores.call("insert_job", other)
 
-    (queued,) = await stores.call("queued_jobs", most=5)
+    (queued,) = await stores.call("queued_jobs", most=5, now=NOON + timedelta(seconds=30))
 
     assert queued.served_at == running.state_since
+    assert (
+        queued.used_seconds == (NOON + timedelta(seconds=30) - running.state_since).total_seconds()
+    )
     assert [each.to_state for each in await stores.call("transitions", UUID(int=1))] == ["training"]
 
 

@@ -158,7 +158,7 @@ async def test_a_tenants_own_priority_puts_it_before_no_other_tenant(world: Worl
     await world.deliver(of(BETA, configure()))
     waiting = await queued_job_of(world, BETA)
     async with world.shared.database.across_tenants() as tx:
-        looked_at = await JobStore().queued_jobs(tx, most=2)
+        looked_at = await JobStore().queued_jobs(tx, most=2, now=world.clock.now())
 
     await world.deliver(of(ALPHA, JobReplies(running).trained()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from archon_contracts.commands import ConfigureAgent
@@ -21,7 +21,7 @@ from services.coordinator.feedback.stats import (
     FeedbackStats,
 )
 from services.coordinator.jobs.state_machine import JobEvent
-from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob
+from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob, aged
 
 
 class MemoryStore:
@@ -125,11 +125,12 @@ class MemoryStore:
         due = [job for job in self.jobs.values() if job.deadline_at and job.deadline_at <= now]
         return min(due, key=lambda job: job.deadline_at or now, default=None)
 
-    async def queued_jobs(self, _tx: object, *, most: int) -> list[QueuedJob]:
+    async def queued_jobs(self, _tx: object, *, most: int, now: datetime) -> list[QueuedJob]:
         """The first of each tenant, then the second of each, and so on."""
         by_tenant: dict[str, list[Job]] = {}
         for job in sorted(
-            self._in(JobState.QUEUED), key=lambda job: (-job.priority, job.state_since, job.job_id)
+            self._in(JobState.QUEUED),
+            key=lambda job: (aged(job.state_since, job.priority), job.job_id),
         ):
             by_tenant.setdefault(job.key.tenant_id, []).append(job)
         placed = [
@@ -147,9 +148,33 @@ class MemoryStore:
             )
         )
         return [
-            QueuedJob(job.job_id, *job.key, job.priority, job.state_since, served)
+            QueuedJob(
+                job.job_id,
+                *job.key,
+                job.priority,
+                job.state_since,
+                served,
+                self._used_seconds(job.key.tenant_id, now),
+            )
             for _, served, job in placed[:most]
         ]
+
+    def _used_seconds(self, tenant: str, now: datetime) -> float:
+        """Of slots, in the last hour."""
+        return sum(
+            max(
+                0.0,
+                (
+                    (after[0].occurred_at if after else now)
+                    - max(began.occurred_at, now - timedelta(hours=1))
+                ).total_seconds(),
+            )
+            for job_id, history in self.history.items()
+            if self.jobs[job_id].key.tenant_id == tenant
+            for place, began in enumerate(history)
+            if began.to_state is JobState.TRAINING
+            for after in [history[place + 1 : place + 2]]
+        )
 
     async def running_jobs(self, _tx: object) -> list[RunningJob]:
         return [RunningJob(*job.key) for job in self._in(JobState.TRAINING) if not job.is_update]

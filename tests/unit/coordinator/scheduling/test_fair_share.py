@@ -8,7 +8,13 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob, allocate, count_slots
+from services.coordinator.scheduling.fair_share import (
+    AGING,
+    QueuedJob,
+    RunningJob,
+    allocate,
+    count_slots,
+)
 from tests.support.messaging.messages import NOON
 
 
@@ -47,10 +53,21 @@ def test_slots_given_in_one_round_count_as_held() -> None:
     assert numbers(allocate(jobs, [], 2)) == [1, 3]
 
 
-def test_the_agent_with_fewer_slots_goes_first_within_a_tenant() -> None:
-    jobs = [waiting(1, agent="busy"), waiting(2, agent="idle")]
+def test_an_hour_of_waiting_is_worth_one_of_priority() -> None:
+    hour = int(AGING.total_seconds())
 
-    assert numbers(allocate(jobs, [RunningJob("t", "busy")], 2)) == [2]
+    assert numbers(allocate([waiting(1), waiting(hour + 2, priority=1)], [], 1)) == [1]
+    assert numbers(allocate([waiting(1), waiting(hour, priority=1)], [], 1)) == [hour]
+
+
+def test_the_tenant_that_used_less_for_its_weight_goes_first() -> None:
+    jobs = [
+        replace(waiting(1, "light"), used_seconds=600),
+        replace(waiting(2, "heavy"), used_seconds=900),
+    ]
+
+    assert numbers(allocate(jobs, [], 1)) == [1]
+    assert numbers(allocate(jobs, [], 1, {"heavy": 2})) == [2]
 
 
 def test_no_slot_means_no_start() -> None:

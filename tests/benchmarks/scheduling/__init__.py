@@ -1,0 +1,1 @@
+"""Benchmarks of who gets the training slots."""
