@@ -39,6 +39,7 @@ from services.coordinator.sweeper import RetentionJob, Sweeper
 from services.coordinator.worker import SourceWorker
 from shared.logging import get_logger
 from shared.messaging.gateway_mac import KEY_VARIABLE, GatewayMac
+from shared.ports import Clock
 from shared.process.application import Application
 from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
@@ -71,15 +72,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     store, feedback, spans = JobStore(), FeedbackStore(), SpanWriter(settings.service)
     transitions = JobTransitions(store, outbox, spans, limits, clock)
     dispatcher = CommandDispatcher(store, outbox, shared.work, revision=settings.revision)
-    timeout = settings.worker_report_timeout_seconds
-    slots = SlotAllocator(
-        store,
-        transitions,
-        dispatcher,
-        clock,
-        report_timeout_seconds=timeout,
-        weights=settings.tenant_weights,
-    )
+    slots = _build_slots(settings, clock, store, transitions, dispatcher)
     windows, corrections = Windows(feedback, spans, outbox, clock), CorrectionStore()
     fast_path = FastPath(corrections, clock)
     withdrawals = Withdrawals(WithdrawalStore(), transitions, outbox, clock)
@@ -127,6 +120,23 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
         ),
         source_worker=SourceWorker(jobs, publisher, shared.work, corrections),
         log_export=LogExport(LogStore(), shared.artifacts, shared.work, outbox),
+    )
+
+
+def _build_slots(
+    settings: Settings,
+    clock: Clock,
+    store: JobStore,
+    transitions: JobTransitions,
+    dispatcher: CommandDispatcher,
+) -> SlotAllocator:
+    return SlotAllocator(
+        store,
+        transitions,
+        dispatcher,
+        clock,
+        report_timeout_seconds=settings.worker_report_timeout_seconds,
+        weights=settings.tenant_weights,
     )
 
 
