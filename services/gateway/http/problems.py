@@ -148,7 +148,7 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ArchonError)
     async def refused(request: Request, error: ArchonError) -> Response:
-        return build_error_response(request, error)
+        return answer_refusal(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -161,21 +161,31 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return build_problem(
-            request, error.status_code, str(error.detail), headers=dict(error.headers or {})
-        )
+        return answer_refusal(request, error)
 
     @app.exception_handler(ClientDisconnect)
-    async def left(request: Request, _error: ClientDisconnect) -> Response:
-        # The client is gone, so the answer is not read; this is no error of the gateway.
-        log.info("client_disconnected", path=request.url.path)
-        return build_problem(request, HTTPStatus.BAD_REQUEST, "the body is incomplete")
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return answer_refusal(request, error)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         return build_problem(request, status, "the gateway failed; see its log")
+
+
+def answer_refusal(
+    request: Request, error: ArchonError | HTTPException | ClientDisconnect
+) -> Response:
+    """The answer for an error that is no fault of the gateway."""
+    if isinstance(error, ArchonError):
+        return build_error_response(request, error)
+    if isinstance(error, HTTPException):
+        headers = dict(error.headers or {})
+        return build_problem(request, error.status_code, str(error.detail), headers=headers)
+    # The client is gone, so the answer is not read; this is no error of the gateway.
+    log.info("client_disconnected", path=request.url.path)
+    return build_problem(request, HTTPStatus.BAD_REQUEST, "the body is incomplete")
 
 
 def build_error_response(request: Request, error: ArchonError) -> Response:

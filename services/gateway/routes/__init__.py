@@ -8,6 +8,7 @@ from services.gateway.auth.sessions import SIGN_IN_PATH
 from services.gateway.http import problems
 from services.gateway.http.body_gate import BodyGate
 from services.gateway.http.body_limit import BodyLimit
+from services.gateway.http.intake_requests import IntakeRequests
 from services.gateway.http.security_headers import SecurityHeaders
 from services.gateway.http.tracing import is_untraced
 from services.gateway.routes import (
@@ -68,6 +69,8 @@ def build_http(api: GatewayApi) -> FastAPI:
     problems.install_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.build_router(api), prefix="/v1", responses=problems.RESPONSES)
+    handlers = {f"/v1{path}": each for path, each in feedback.build_handlers(api).items()}
+    app.add_middleware(IntakeRequests, handlers=handlers)
     app.add_middleware(
         BodyGate,
         admission=api.admission,

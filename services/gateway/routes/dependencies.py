@@ -131,12 +131,20 @@ class GatewayApi:
         documented = document_scope(scope)
 
         async def authenticate(request: Request, _documented: Any = documented) -> Caller:
-            caller = await self._admit(request, scope, BoundKeys.APPLIED)
-            self.admission.require_events(caller)
-            self.backpressure.events.require_room(caller.tenant_id)
-            return caller
+            return await self.admit_feedback(request, scope)
 
         return Depends(authenticate)
+
+    async def admit_feedback(self, request: Request, scope: Scope) -> Caller:
+        """The caller of a feedback request, whose key has `scope`.
+
+        Raises:
+            ArchonError: it is not let in, or over its limits.
+        """
+        caller = await self._admit(request, scope, BoundKeys.APPLIED)
+        self.admission.require_events(caller)
+        self.backpressure.events.require_room(caller.tenant_id)
+        return caller
 
     def require_stream_caller(self) -> Any:
         """The caller of a stream, which counts against the key's limit until it ends."""

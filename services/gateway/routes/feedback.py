@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -20,6 +21,7 @@ from services.gateway.feedback.body_parser import (
     prepare,
     require_annotate_scope,
 )
+from services.gateway.http.intake_requests import Handler
 from services.gateway.http.openapi import inline_definitions
 from services.gateway.idempotency import read_idempotency_key
 from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
@@ -35,22 +37,33 @@ ANSWER: dict[str, Any] = {
 }
 
 
+READERS: Final[Mapping[str, tuple[BodyParser, Scope]]] = {
+    "/feedback": (FEEDBACK, Scope.FEEDBACK),
+    "/feedback/retractions": (RETRACTIONS, Scope.FEEDBACK),
+    "/interactions": (INTERACTIONS, Scope.FEEDBACK),
+    "/annotations": (ANNOTATIONS, Scope.ANNOTATE),
+}
+"""What each path reads, and the scope that its callers need."""
+
+
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the feedback topic. All answer 202 once every event is acknowledged."""
     router = APIRouter(tags=["feedback"])
-    sender, annotator = (
-        api.require_feedback_caller(Scope.FEEDBACK),
-        api.require_feedback_caller(Scope.ANNOTATE),
-    )
-    paths: dict[str, tuple[BodyParser, Any]] = {
-        "/feedback": (FEEDBACK, sender),
-        "/feedback/retractions": (RETRACTIONS, sender),
-        "/interactions": (INTERACTIONS, sender),
-        "/annotations": (ANNOTATIONS, annotator),
-    }
-    for path, (reader, caller) in paths.items():
-        _add_route(router, api, path, reader, caller)
+    for path, (reader, scope) in READERS.items():
+        _add_route(router, api, path, reader, api.require_feedback_caller(scope))
     return router
+
+
+def build_handlers(api: GatewayApi) -> dict[str, Handler]:
+    """The same by path, for requests that are answered without a look for their route."""
+    return {path: _handler(api, reader, scope) for path, (reader, scope) in READERS.items()}
+
+
+def _handler(api: GatewayApi, reader: BodyParser, scope: Scope) -> Handler:
+    async def handle(request: Request) -> Response:
+        return await _accept(api, reader, request, await api.admit_feedback(request, scope))
+
+    return handle
 
 
 def _add_route(
@@ -66,21 +79,27 @@ def _add_route(
 
         An `Idempotency-Key` used with another body is refused (409).
         """
-        body = await request.body()
-        try:
-            events = await _events(api, reader, request, caller, body)
-        except PermanentError:
-            api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
-            raise
-        api.admission.consume_events(caller, len(events))
-        # Without a key this route needs no database, and goes on while that is away.
-        if read_idempotency_key(request):
-            async with api.transactions.begin_write(caller.tenant_id) as tx:
-                await api.idempotency.identify(tx, caller, request)
-        await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))
-        ids = [str(event.id) for event in events]
-        answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
-        return Response(answer, 202, media_type="application/json")
+        return await _accept(api, reader, request, caller)
+
+
+async def _accept(
+    api: GatewayApi, reader: BodyParser, request: Request, caller: Caller
+) -> Response:
+    body = await request.body()
+    try:
+        events = await _events(api, reader, request, caller, body)
+    except PermanentError:
+        api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
+        raise
+    api.admission.consume_events(caller, len(events))
+    # Without a key this route needs no database, and goes on while that is away.
+    if read_idempotency_key(request):
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            await api.idempotency.identify(tx, caller, request)
+    await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))
+    ids = [str(event.id) for event in events]
+    answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
+    return Response(answer, 202, media_type="application/json")
 
 
 async def _events(

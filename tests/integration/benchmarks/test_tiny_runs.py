@@ -21,6 +21,7 @@ ON_A_SYSTEM = (
     "classifier_stream",
     "correction_latency",
     "http_feedback",
+    "single_feedback",
     "retrain_latency",
     "selector_api_stream",
     "withdrawal",
