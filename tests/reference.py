@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+from fastapi import FastAPI
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -60,13 +61,18 @@ TABLE
 """
 
 
-def build_openapi() -> dict[str, Any]:
-    """What `/openapi.json` answers; no route is called, so nothing is behind them."""
+def build_application() -> FastAPI:
+    """The gateway's routes; none is called, so nothing is behind them."""
     collaborators: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi))
     collaborators["settings"] = SimpleNamespace(
         gateway_body_limit_bytes=1024, gateway_body_timeout_seconds=5
     )
-    document: dict[str, Any] = build_http(GatewayApi(**collaborators)).openapi()
+    return build_http(GatewayApi(**collaborators))
+
+
+def build_openapi() -> dict[str, Any]:
+    """What `/openapi.json` answers."""
+    document: dict[str, Any] = build_application().openapi()
     return document
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from archon_contracts.values import AgentProfile
+from services.gateway.http.numbers import read_number, read_whole_number
 from services.gateway.requests import (
     StrictDataPolicy,
     StrictFastPathPolicy,
@@ -142,12 +143,11 @@ def _parse(field: FieldInfo, text: str) -> object:
 
 
 def _number(text: str) -> object:
-    for read in (int, float):
-        try:
-            return read(text.strip())
-        except ValueError:
-            continue
-    return text.strip()
+    text = text.strip()
+    whole = read_whole_number(text)
+    number = read_number(text) if whole is None else whole
+    # Not as text: of 1_0 pydantic would make ten. A list is refused as no number.
+    return [text] if number is None else number
 
 
 def _choices(field: FieldInfo) -> tuple[str, ...]:

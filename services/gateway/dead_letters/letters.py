@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from archon_contracts.envelope import HeaderView, record_time
 from archon_contracts.topics import DEAD_LETTER_TOPICS
+from services.gateway.http.numbers import read_whole_number
 from shared.messaging.messages import RawHeaders, RawRecord
 
 DLQ_HEADER_PREFIX: Final = "dlq_"
@@ -166,7 +167,5 @@ def _sanitize(text: str) -> str:
 
 
 def _parse_bounded_number(text: str, *, absent: int, maximum: int) -> int:
-    try:
-        return max(min(int(text[:20]), maximum), -1)
-    except ValueError:
-        return absent
+    number = read_whole_number(text[:20])
+    return absent if number is None else max(min(number, maximum), -1)

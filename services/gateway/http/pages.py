@@ -16,6 +16,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from services.gateway.errors import FieldError, Invalid
+from services.gateway.http.numbers import WholeNumber
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Page(BaseModel, Generic[T]):
 
 
 def read_page(
-    limit: Annotated[int, Query(ge=1, le=1000, description="At most this many.")] = 100,
+    limit: Annotated[WholeNumber, Query(ge=1, le=1000, description="At most this many.")] = 100,
     cursor: Annotated[
         str | None, Query(max_length=100, description="`next_cursor` of the page before.")
     ] = None,

@@ -13,6 +13,7 @@ import orjson
 from pydantic import JsonValue
 
 from services.gateway.errors import FieldError, Invalid
+from services.gateway.http.numbers import read_number
 
 STATUSES: Final = ("training", "ready", "deployed", "archived")
 COLUMNS: Final = ("status", "digest", "parent_version", "job_id", "dataset_id")
@@ -80,11 +81,8 @@ def _check_status(status: str | None) -> None:
 
 
 def _number(condition: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = read_number(text)
+    if number is None or not math.isfinite(number):
         raise _invalid("number", f"{condition[:100]!r}: {text[:40]!r} is no number")
     return number
 

@@ -17,6 +17,7 @@ from services.gateway.datasets import catalogue_file, check_suite
 from services.gateway.domain import AgentView, SuiteMisfit
 from services.gateway.errors import Conflict
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.numbers import WholeNumber
 from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import AgentRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi
@@ -94,7 +95,7 @@ def _build_learning(api: GatewayApi) -> APIRouter:
     @router.get("/agents/{agent_id}/feedback-history")
     async def show_feedback_history(
         agent_id: AgentId,
-        days: Annotated[int, Query(ge=1, le=366, description="Newest days.")] = 90,
+        days: Annotated[WholeNumber, Query(ge=1, le=366, description="Newest days.")] = 90,
         caller: Caller = reader,
     ) -> FeedbackHistoryView:
         """An agent's rated answers by hour and its deployments, to replay trigger policies on."""

@@ -13,6 +13,7 @@ from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.numbers import WholeNumber
 from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import CancelRequest, JobRequest, ReturnRequest
 from services.gateway.routes.dependencies import GatewayApi, build_accepted
@@ -126,7 +127,7 @@ def _add_metrics(router: APIRouter, api: GatewayApi) -> None:
         job_id: UUID,
         name: MetricNames = None,
         points: Annotated[
-            int, Query(ge=2, le=10_000, description="Most points of one curve.")
+            WholeNumber, Query(ge=2, le=10_000, description="Most points of one curve.")
         ] = 1_000,
         caller: Caller = reader,
     ) -> dict[str, list[CurveView]]:

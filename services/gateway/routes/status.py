@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 
 from archon_contracts.base import Name
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.http.numbers import WholeNumber
 from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.views.metrics import CostsView
 
@@ -33,7 +34,9 @@ def build_router(api: GatewayApi) -> APIRouter:
     @router.get("/costs")
     async def show_costs(
         agent_id: Annotated[Name | None, Query()] = None,
-        days: Annotated[int, Query(ge=1, le=366, description="Of jobs so old at most.")] = 30,
+        days: Annotated[
+            WholeNumber, Query(ge=1, le=366, description="Of jobs so old at most.")
+        ] = 30,
         caller: Caller = reader,
     ) -> CostsView:
         """Time, memory, energy and estimated cost of trainings that ended with a model."""

@@ -15,6 +15,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
 from services.gateway.dashboard.pages import respond
 from services.gateway.domain import WORKER_TIMEOUT
+from services.gateway.http.numbers import read_number, read_whole_number
 from services.gateway.requests import JobRequest, SyntheticDataRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi
 
@@ -122,12 +123,14 @@ def read_generation(agent_id: str, fields: Mapping[str, str]) -> SyntheticDataRe
     typed.pop("preview", None)
     typed["agent_id"] = agent_id
     typed["edge_cases"] = fields.get("edge_cases") == "yes"
-    for name, read in (("count", int), ("seed", int), ("diversity", float)):
+    for name, read in (
+        ("count", read_whole_number),
+        ("seed", read_whole_number),
+        ("diversity", read_number),
+    ):
         text = fields.get(name, "").strip()
-        try:
-            typed[name] = read(text) if text else ""
-        except ValueError:
-            typed[name] = text
+        number = read(text)
+        typed[name] = text if number is None else number
     if "preview" in fields:
         typed["count"] = PREVIEWED
     return read_body(SyntheticDataRequest, typed)

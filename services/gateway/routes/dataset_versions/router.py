@@ -14,13 +14,16 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dataset_versions.page import render_quality_page
 from services.gateway.dataset_versions.views import DatasetChangesView
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.numbers import WholeNumber
 from services.gateway.reports.page import HEADER_POLICY
 from services.gateway.routes.dependencies import AgentId, GatewayApi
 
 DatasetVersion = Annotated[
-    int, Path(ge=1, le=2**31 - 1, description="Number of the dataset's version.")
+    WholeNumber, Path(ge=1, le=2**31 - 1, description="Number of the dataset's version.")
 ]
-Since = Annotated[int, Query(ge=1, le=2**31 - 1, description="Version that it is compared with.")]
+Since = Annotated[
+    WholeNumber, Query(ge=1, le=2**31 - 1, description="Version that it is compared with.")
+]
 
 
 def build_router(api: GatewayApi) -> APIRouter:
