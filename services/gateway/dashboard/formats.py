@@ -79,6 +79,11 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def event_words(name: str) -> str:
+    """The name of an event as words: ModelDeployed is "model deployed"."""
+    return "".join(f" {each.lower()}" if each.isupper() else each for each in name).strip()
+
+
 def link(*parts: object, **query: object) -> str:
     """An address of this site; its parts and values are escaped, and absent values left out."""
     path = "/".join(quote(str(part), safe="") for part in parts)

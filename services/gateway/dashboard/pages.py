@@ -49,8 +49,8 @@ OPERATIONS: Final = (
     ("/operations/system", "System", Scope.OPERATE),
     ("/operations/dead-letters", "Dead letters", Scope.OPERATE),
     ("/operations/topics", "Topics", Scope.OPERATE),
-    ("/operations/costs", "Costs", Scope.READ),
     ("/operations/settings", "Settings", Scope.OPERATE),
+    ("/operations/costs", "Costs", Scope.READ),
     ("/operations/keys", "Keys", Scope.ADMIN),
     ("/operations/audit", "Audit", Scope.READ),
 )
@@ -135,6 +135,7 @@ def _environment() -> Environment:
         "count": formats.count,
         "short": formats.short,
         "words": formats.words,
+        "event_words": formats.event_words,
     }
     environment.globals |= {"link": formats.link}
     return environment

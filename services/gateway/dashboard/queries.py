@@ -41,6 +41,9 @@ class AgentRow(View):
     """Feedback in no window; None: the coordinator has said nothing of the agent yet."""
     experiment_id: UUID | None = None
     experiment_mode: str | None = None
+    last_event: str | None = None
+    """The type of its newest event that is still kept; None: none is."""
+    last_event_at: datetime | None = None
 
     @property
     def fires_at(self) -> int:

@@ -16,7 +16,6 @@ from services.gateway.views.metrics import (
     CurveView,
     MetricSample,
     MetricView,
-    ResourceUse,
     SeriesView,
 )
 from shared.postgres.database import Tx
@@ -51,11 +50,7 @@ class MetricQueries:
 
     async def costs(self, tx: Tx, since: datetime, agent_id: str | None) -> CostsView:
         """What trainings used, by agent and together."""
-        agents = await self._reads.costs(tx, since, agent_id)
-        total = {
-            name: sum(getattr(each, name) for each in agents) for name in ResourceUse.model_fields
-        }
-        return CostsView(since=since, agents=agents, total=ResourceUse(**total))
+        return CostsView.of(since, await self._reads.costs(tx, since, agent_id))
 
     async def samples(self, tx: Tx, job: JobView) -> list[MetricSample]:
         """The thinned curves of a job as single values, for its report."""

@@ -627,7 +627,8 @@ SELECT a.agent_id, a.profile ->> 'kind' AS kind,
             THEN a.parked_reason END AS parked_reason,
        m.version, m.deployed_at, e.accuracy, j.job_id AS open_job, j.state AS open_state,
        f.feedback, f.corrected, f.rated, f.rating_sum, f.last_hour, u.unused,
-       x.experiment_id, x.mode AS experiment_mode
+       x.experiment_id, x.mode AS experiment_mode,
+       l.type AS last_event, l.at AS last_event_at
 FROM agents a
 LEFT JOIN models m ON m.tenant_id = a.tenant_id AND m.agent_id = a.agent_id
                   AND m.status = 'deployed'
@@ -656,6 +657,11 @@ LEFT JOIN LATERAL (
       AND state = 'running'
     LIMIT 1
 ) x ON true
+LEFT JOIN LATERAL (
+    SELECT type, at FROM recent_events
+    WHERE recent_events.tenant_id = a.tenant_id AND recent_events.agent_id = a.agent_id
+    ORDER BY position DESC LIMIT 1
+) l ON true
 WHERE a.tenant_id = :tenant_id
   AND (:agents::text[] IS NULL OR a.agent_id = ANY(:agents::text[]))
 ORDER BY a.agent_id

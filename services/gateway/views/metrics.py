@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Self
 
 from pydantic import Field
 
@@ -72,3 +74,17 @@ class CostsView(View):
     since: datetime
     agents: list[AgentCost]
     total: ResourceUse
+
+    @classmethod
+    def of(cls, since: datetime, agents: Sequence[AgentCost]) -> Self:
+        """The agents with their sums."""
+        total = {
+            name: sum(getattr(each, name) for each in agents) for name in ResourceUse.model_fields
+        }
+        return cls(since=since, agents=list(agents), total=ResourceUse(**total))
+
+    def keep_agents(self, names: Collection[str] | None) -> CostsView:
+        """Of these agents alone; None: of all."""
+        if names is None:
+            return self
+        return self.of(self.since, [each for each in self.agents if each.agent_id in names])

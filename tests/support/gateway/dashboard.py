@@ -169,6 +169,7 @@ def events_of_retrain(
     """
     began = datetime.now(UTC) - timedelta(minutes=4)
     job: dict[str, Any] = {"agent_id": agent_id, "job_id": job_id}
+    dataset_id = new_id()
     name = "contradicted" if text == PLAIN else text
     return [
         AgentConfigured(
@@ -187,9 +188,9 @@ def events_of_retrain(
             unused=82,
             unused_at=datetime.now(UTC),
         ),
-        _dataset_prepared(job, name, files[0]),
+        _dataset_prepared(job | {"dataset_id": dataset_id}, name, files[0]),
         _evaluation_completed(job, name, text, files[1]),
-        *_model_events(job, name, text, began),
+        *_model_events(job, name, text, began, dataset_id),
         _curriculum(agent_id, text),
         WorkerReported(worker_id="trainer-1", service="trainer", slots=2, busy=1),
     ]
@@ -216,7 +217,6 @@ def _state_changes(
 def _dataset_prepared(job: dict[str, Any], name: str, files: ArtifactRef) -> DatasetPrepared:
     return DatasetPrepared(
         **job,
-        dataset_id=new_id(),
         dataset_version=3,
         artifact=files,
         items={"train": 480, "validation": 60, "test": 60},
@@ -244,7 +244,9 @@ def _evaluation_completed(
     )
 
 
-def _model_events(job: dict[str, Any], name: str, text: str, began: datetime) -> list[Contract]:
+def _model_events(
+    job: dict[str, Any], name: str, text: str, began: datetime, dataset_id: UUID
+) -> list[Contract]:
     """The new version is registered, the job completes, the version is deployed."""
     model = ModelRef(version="1.1.0", artifact=WEIGHTS)
     return [
@@ -253,7 +255,7 @@ def _model_events(job: dict[str, Any], name: str, text: str, began: datetime) ->
             model_id=new_id(),
             model=model,
             parent_version="1.0.0",
-            dataset_id=new_id(),
+            dataset_id=dataset_id,
             metrics={name: _estimate(0.84)},
         ),
         JobCompleted(**job, model="1.1.0", digest="b" * 64, stage_seconds={}),

@@ -13,6 +13,12 @@ from archon_contracts.base import Identifier
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.dashboard.figures.ancestry import (
+    BOX_HEIGHT,
+    BOX_WIDTH,
+    draw_origin,
+    summarize,
+)
 from services.gateway.dashboard.figures.matrices import draw_heat_map
 from services.gateway.dashboard.figures.trends import DAYS, draw_trends
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
@@ -33,6 +39,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     """Routes of agents."""
     router = APIRouter(include_in_schema=False, prefix="/agents/{agent_id}")
     _add_agent(router, api)
+    _add_lineage(router, api)
     _add_deploy(router, api)
     _add_roll_back(router, api)
     return router
@@ -81,6 +88,29 @@ def _add_agent(router: APIRouter, api: GatewayApi) -> None:
             curriculum=curriculum,
             trends=draw_trends(hours, api.clock.now().date()),
             heat_map=draw_heat_map([(each.version, read_scores(each)) for each in models[::-1]]),
+            now=api.clock.now(),
+        )
+
+
+def _add_lineage(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.get("/versions/{version}/lineage")
+    async def show_lineage(
+        request: Request, agent_id: AgentId, version: Version, caller: Caller = reader
+    ) -> Response:
+        """What a version was made of, back to the first one."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            model, ancestors = await api.models.ancestry(tx, caller.tenant_id, agent_id, version)
+        found = await api.models.build_lineage(model, ancestors)
+        return await respond(
+            request,
+            "lineage.html",
+            caller,
+            found=found,
+            drawing=draw_origin(found),
+            summary=summarize(found.ancestors),
+            box=(BOX_WIDTH, BOX_HEIGHT),
             now=api.clock.now(),
         )
 

@@ -14,6 +14,7 @@ from archon_contracts.base import Name
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.figures.drawings import draw_overlay
+from services.gateway.dashboard.figures.trials import without_search
 from services.gateway.dashboard.pages import respond
 from services.gateway.errors import NotFound
 from services.gateway.http.pages import PAGE, PageRequest
@@ -119,7 +120,7 @@ async def _read_curves(
         job = await api.queries.job(tx, caller, model.lineage.job_id)
     except NotFound:
         return []
-    return await api.metrics.samples(tx, job)
+    return without_search(await api.metrics.samples(tx, job))
 
 
 def list_settings(models: list[ModelView]) -> list[tuple[str, list[str]]]:

@@ -18,6 +18,7 @@ from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.answers import read_answers
 from services.gateway.dashboard.figures.drawings import draw_charts, draw_waterfall
+from services.gateway.dashboard.figures.trials import list_trials, without_search
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
 from services.gateway.dashboard.pages import respond
 from services.gateway.domain import JobView
@@ -87,7 +88,7 @@ def _add_job(router: APIRouter, api: GatewayApi) -> None:
             points = await api.metrics.samples(tx, job)
             trace = await api.queries.trace(tx, caller, job_id)
         changes = await api.reports.read_changes(job)
-        charts = await asyncio.to_thread(draw_charts, points)
+        charts = await asyncio.to_thread(draw_charts, without_search(points))
         waterfall = await asyncio.to_thread(draw_waterfall, trace.spans, trace.services)
         return await respond(
             request,
@@ -97,6 +98,7 @@ def _add_job(router: APIRouter, api: GatewayApi) -> None:
             stages=STAGES,
             reached=find_reached(job),
             charts=charts,
+            search=list_trials(points),
             waterfall=waterfall,
             trace=trace,
             changes=changes,

@@ -20,14 +20,16 @@ from services.gateway.dashboard.forms import read_form, with_idempotency_key
 from services.gateway.dashboard.pages import OPERATIONS, list_sections, respond
 from services.gateway.dashboard.settings_table import describe_settings
 from services.gateway.dashboard.views.overview import read_system
+from services.gateway.http.numbers import WholeNumber
 from services.gateway.http.pages import PAGE, PageRequest
 from services.gateway.routes.dependencies import GatewayApi
+from services.gateway.views.metrics import AgentCost, CostsView
 from shared.kafka.topic_admin import TopicStatus
 
 SEE_OTHER: Final = 303
+COSTS_DAYS: Final = 30
+COSTS_SHOWN: Final = 500
 TOPICS_SECONDS: Final = 8.0
-COST_DAYS: Final = (7, 30, 90, 366)
-"""Periods that the page of costs offers [days]."""
 MAX_BODY_SHOWN: Final = 20_000
 """Characters of a dead letter's body: the API has the whole."""
 
@@ -40,9 +42,9 @@ def build_router(api: GatewayApi) -> APIRouter:
     _add_letters(router, api)
     _add_keys(router, api)
     _add_audit(router, api)
+    _add_costs(router, api)
     _add_topics(router, api)
     _add_system(router, api)
-    _add_costs(router, api)
     return router
 
 
@@ -210,6 +212,41 @@ def _add_audit(router: APIRouter, api: GatewayApi) -> None:
         )
 
 
+def _add_costs(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.get("/costs")
+    async def show_costs(
+        request: Request,
+        agent_id: Annotated[Name | None, Query()] = None,
+        days: Annotated[WholeNumber, Query(ge=1, le=366)] = COSTS_DAYS,
+        caller: Caller = reader,
+    ) -> Response:
+        """What trainings used, by agent and of the tenant; of a bound key's agents alone."""
+        now = api.clock.now()
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            found = await api.metrics.costs(tx, now - timedelta(days=days), agent_id)
+        costs = found.keep_agents(caller.agents)
+        return await respond(
+            request,
+            "costs.html",
+            caller,
+            costs=costs,
+            rows=rank_costs(costs)[:COSTS_SHOWN],
+            agent_id=agent_id,
+            days=days,
+            now=now,
+        )
+
+
+def rank_costs(costs: CostsView) -> list[tuple[AgentCost, float]]:
+    """Agents with their share of the cost, or of the time where trainers have no prices."""
+    measure = "cost" if costs.total.cost else "wall_seconds"
+    whole = getattr(costs.total, measure) or 1.0
+    shares = [(each, getattr(each, measure) / whole) for each in costs.agents]
+    return sorted(shares, key=lambda pair: (-pair[1], pair[0].agent_id))
+
+
 def _add_topics(router: APIRouter, api: GatewayApi) -> None:
     operator = api.require_caller(Scope.OPERATE)
 
@@ -248,22 +285,4 @@ def _add_system(router: APIRouter, api: GatewayApi) -> None:
             system=system,
             shedding=api.backpressure.describe_shedding(),
             now=api.clock.now(),
-        )
-
-
-def _add_costs(router: APIRouter, api: GatewayApi) -> None:
-    reader = api.require_caller(Scope.READ)
-
-    @router.get("/costs")
-    async def show_costs(
-        request: Request,
-        days: Annotated[int, Query(ge=1, le=366)] = COST_DAYS[1],
-        caller: Caller = reader,
-    ) -> Response:
-        """What the tenant's trainings used, by agent, as GET /v1/costs."""
-        now = api.clock.now()
-        async with api.transactions.begin_read(caller.tenant_id) as tx:
-            costs = await api.metrics.costs(tx, now - timedelta(days=days), None)
-        return await respond(
-            request, "costs.html", caller, costs=costs, days=days, periods=COST_DAYS, now=now
         )

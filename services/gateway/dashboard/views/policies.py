@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
@@ -17,9 +17,9 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.values import TriggerPolicy
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.dashboard.backtest import HourOfFeedback, TriggerBacktest, backtest
 from services.gateway.dashboard.forms import read_body, read_form, with_idempotency_key
 from services.gateway.dashboard.pages import respond
+from services.gateway.dashboard.policy_backtests import DAYS, compare_triggers
 from services.gateway.dashboard.policy_forms import (
     SECTIONS,
     list_changes,
@@ -30,10 +30,9 @@ from services.gateway.dashboard.policy_forms import (
 from services.gateway.domain import AgentView
 from services.gateway.requests import DeployRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi
-from shared.postgres.database import Tx
+from services.gateway.views.curriculum import FeedbackHistoryView
 
 SEE_OTHER: Final = 303
-BACKTESTED: Final = timedelta(days=30)
 Section = StrEnum("Section", {name.upper(): name for name in SECTIONS})  # type: ignore[misc]  # made of what is edited
 
 
@@ -60,12 +59,12 @@ def build_router(api: GatewayApi) -> APIRouter:
         typed, raw = await read_form(request)
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             agent = await api.queries.agent(tx, caller.tenant_id, agent_id)
-            hours = await _read_hours(api, tx, caller, agent_id)
+            history = await api.feedback_history.find(tx, caller.tenant_id, agent_id, DAYS)
         policy, errors = read_policy(section, agent.profile, typed)
         if policy is None or typed.get("configured_at") != _stamp(agent):
             return await _show_form(request, caller, agent, section, typed, errors)
         if "confirm" not in typed:
-            return await _show_change(request, caller, agent, section, typed, policy, hours)
+            return await _show_change(request, caller, agent, section, typed, policy, history)
         stated = {name: value for name, value in typed.items() if name == "reason"}
         reason = read_body(DeployRequest, stated).reason
         async with api.transactions.begin_write(caller.tenant_id) as tx:
@@ -113,11 +112,12 @@ async def _show_change(
     section: str,
     typed: Mapping[str, str],
     policy: BaseModel,
-    hours: list[HourOfFeedback],
+    history: FeedbackHistoryView,
 ) -> Response:
-    before, after = None, None
+    compared = None
     if isinstance(policy, TriggerPolicy):
-        before, after = backtest(hours, agent.profile.trigger), backtest(hours, policy)
+        # In a thread: it replays some ten thousand answers.
+        compared = await asyncio.to_thread(compare_triggers, history, agent.profile.trigger, policy)
     return await respond(
         request,
         "policy_change.html",
@@ -128,28 +128,11 @@ async def _show_change(
         changes=list_changes(section, agent.profile, policy),
         typed={n: v for n, v in typed.items() if n in type(policy).model_fields},
         configured_at=_stamp(agent),
-        before=_describe(before),
-        after=_describe(after),
+        compared=compared,
         unused=agent.unused_feedback,
-        days=BACKTESTED.days,
+        days=DAYS,
         request_id=new_id(),
     )
-
-
-def _describe(found: TriggerBacktest | None) -> str | None:
-    if found is None:
-        return None
-    times = {0: "not at all", 1: "once"}.get(len(found.fired), f"{len(found.fired)} times")
-    last = f", the last time {found.fired[-1]:%Y-%m-%d %H:%M} UTC" if found.fired else ""
-    return f"{times}{last}; {found.unused:,} of {found.events:,} events would wait"
-
-
-async def _read_hours(
-    api: GatewayApi, tx: Tx, caller: Caller, agent_id: str
-) -> list[HourOfFeedback]:
-    since = api.clock.now() - BACKTESTED
-    counts = await api.queries.store.feedback_hours(tx, caller.tenant_id, agent_id, since)
-    return [HourOfFeedback(each.hour, each.feedback) for each in counts]
 
 
 def _stamp(agent: AgentView) -> str:

@@ -62,8 +62,9 @@ PAGES = {
     "letters": "/operations/dead-letters",
     "system": "/operations/system",
     "topics": "/operations/topics",
-    "costs": "/operations/costs",
     "settings": "/operations/settings",
+    "costs": "/operations/costs",
+    "lineage": "/agents/helpdesk/versions/1.1.0/lineage",
     "not-found": "/agents/nobody",
 }
 

@@ -71,6 +71,7 @@ PAGES = (
     "/operations/costs",
     "/operations/costs?days=7",
     "/operations/settings",
+    "/agents/{agent}/versions/1.1.0/lineage",
 )
 each_page = pytest.mark.parametrize("place", PAGES)
 
@@ -155,6 +156,11 @@ async def test_hostile_text_is_shown_as_text(
     ("place", "expected"),
     [
         ("/", ("1.1.0", "84.0 %", "81.0 to 87.0 %", "4.10", "602", "341 corrections")),
+        ("/", ("Last event", "ago</time>")),
+        (
+            "/agents/{agent}/versions/1.1.0/lineage",
+            ("from 1.0.0", ">1.1.0<", 'class="arrow parent"'),
+        ),
         ("/", ("82</span> of 200", "nearest to a retrain", "agents answer with a trained version")),
         ("/jobs/{job}", ("The candidate passed", "compared with version", "12 quarantined")),
         ("/jobs/{job}", ("rolling out", "train/loss", "602 events", "trigger: count")),
@@ -169,7 +175,7 @@ async def test_hostile_text_is_shown_as_text(
         ("/compare?agent_id={agent}&version=1.1.0", ("84.0 %", "1.0.0")),
         ("/operations/system", ("trainer-1", "1 of 2")),
         ("/operations/topics", ("archon.jobs.v1", "archon.gateway")),
-        ("/operations/costs", ("All agents", "<strong>30 days", "0.25", "812 MB")),
+        ("/operations/costs", ("Tenant", "0.2500", "50.0 %", "812 MB")),
         ("/data", ("600 of 640", "480")),
         ("/agents/{agent}", ("refund, version 1.1.0: 68.0 %", "refund, version 1.0.0: 53.0 %")),
         ("/compare?agent_id={agent}&version=1.1.0&version=1.0.0", ("dataset_id", "train/loss")),

@@ -38,6 +38,9 @@ FILL = """
     FROM generate_series(1, 3000) n;
     INSERT INTO sessions (token_hash, tenant_id, key_id, expires_at)
     SELECT sha256(id::text::bytea), tenant_id, id, now() + interval '1 h' FROM api_keys;
+    INSERT INTO recent_events (event_id, tenant_id, agent_id, type, body, at)
+    SELECT gen_random_uuid(), 'default', 'a' || n % 50, 'ModelDeployed', '{}', now()
+    FROM generate_series(1, 20000) n;
     ANALYZE;
 """
 SCANNED = {
@@ -77,5 +80,6 @@ async def test_no_query_of_a_page_scans_what_was_stored(connection: asyncpg.Conn
     assert "jobs_by_agent" in plans["overview_agents"] or "jobs_open" in plans["overview_agents"]
     assert "evaluations_by_job" in plans["overview_agents"]
     assert "feedback_hours_pkey" in plans["overview_agents"]
+    assert "recent_events_by_agent" in plans["overview_agents"]
     assert "sessions_pkey" in plans["find_api_key"]
     assert "prepared_datasets_by_agent" in plans["preceding_dataset"]
