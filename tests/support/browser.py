@@ -111,6 +111,14 @@ class BrowserPage:
         async with asyncio.timeout(ANSWER_SECONDS):
             await self._loaded.wait()
 
+    async def open_tab(self, address: str) -> str:
+        """Open another tab and look at it; returns the one that was looked at before."""
+        before = self.session or ""
+        self.session = None
+        await _attach(self)
+        await self.go(address)
+        return before
+
     async def text(self) -> str:
         """What the page shows, as text."""
         shown: str = await self.run("document.body.innerText")

@@ -58,6 +58,8 @@ OPERATIONS: Final = (
 ACCEPTED: Final = {
     "cancel": "The cancellation is on its way to the coordinator.",
     "deploy": "The deployment is on its way; the timeline shows it when it is done.",
+    "passed-on": "Nothing was added: another tab had reviewed that item, or its ten minutes were "
+    "over. This is the next one.",
     "policy": "The policy is on its way to the coordinator; it shows here once it is confirmed.",
     "replay": "The record is sent to its topic again.",
     "revoke": "The key is revoked.",

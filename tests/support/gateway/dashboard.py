@@ -256,6 +256,7 @@ def _model_events(
             model=model,
             parent_version="1.0.0",
             dataset_id=dataset_id,
+            lineage={"feedback_count": 602, "trigger": "count", "method": "continual"},
             metrics={name: _estimate(0.84)},
         ),
         JobCompleted(**job, model="1.1.0", digest="b" * 64, stage_seconds={}),

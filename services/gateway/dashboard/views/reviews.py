@@ -13,6 +13,7 @@ from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.forms import read_body, read_form
 from services.gateway.dashboard.pages import respond
+from services.gateway.errors import Conflict
 from services.gateway.reviews.views import ReviewRequestBody
 from services.gateway.routes.dependencies import AgentId, GatewayApi
 
@@ -55,16 +56,20 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> Response:
         """As POST /v1/reviews/{task_id}/choice; without a choice as its skip."""
         fields, _ = await read_form(request)
-        async with api.transactions.begin_write(caller.tenant_id) as tx:
-            if "skip" in fields:
-                await api.reviews.skip(tx, caller, task_id)
-            else:
-                body = read_body(ReviewRequestBody, fields)
-                await api.reviews.review(tx, caller, task_id, body)
+        body = None if "skip" in fields else read_body(ReviewRequestBody, fields)
+        try:
+            async with api.transactions.begin_write(caller.tenant_id) as tx:
+                if body is None:
+                    await api.reviews.skip(tx, caller, task_id)
+                else:
+                    await api.reviews.review(tx, caller, task_id, body)
+        except Conflict:
+            # Another tab was faster, or the lease is over: the reviewer goes on with the next item.
+            return _back(agent_id, "?accepted=passed-on")
         return _back(agent_id)
 
     return router
 
 
-def _back(agent_id: str) -> Response:
-    return RedirectResponse(f"/agents/{quote(agent_id, safe='')}/review", SEE_OTHER)
+def _back(agent_id: str, query: str = "") -> Response:
+    return RedirectResponse(f"/agents/{quote(agent_id, safe='')}/review{query}", SEE_OTHER)

@@ -34,6 +34,9 @@ async def test_items_are_reviewed_by_keys(gateway: ServedGateway, name: str) -> 
         assert wrong.status_code == 422
         chosen = await browser.post(action, data={"choice": "4"})
         assert (chosen.status_code, chosen.headers["location"]) == (303, place)
+        again = await browser.post(action, data={"choice": "5"})  # a second tab, still at that item
+        assert again.headers["location"] == f"{place}?accepted=passed-on"
+        assert "another tab had reviewed" in (await browser.get(again.headers["location"])).text
         assert "second" in (await browser.get(place)).text
         assert (await browser.post(f"{place}/undo")).status_code == 303
         assert "second" not in (await browser.get(place)).text

@@ -4,7 +4,9 @@ The other services are their events: what a page shows must follow them without 
 Pictures of each step are in var/screens.
 """
 
-import time
+import asyncio
+import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,11 +49,14 @@ pytestmark = [
 AGENT = "walker"
 SCREENS = ROOT / "var" / "screens"
 SHOWN_SECONDS = 15
-NEXT_ITEM_SECONDS = 0.5
-"""With the browser's own load of the page; the server takes some ten milliseconds of it."""
 SIGN_IN = "document.getElementById('key').value = '{}'; document.querySelector('form').submit()"
 CLICK = "document.querySelector({!r}).click()"
 LOST = "String(!document.getElementById('connection').hidden)"
+EXPECTED = re.compile(r"status of 401")
+"""What the console holds of the session that the test ended."""
+FIGURES = SCREENS / "walk.json"
+ARRIVED = "Math.round(performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd)"
+"""From the key, by the choice and its redirect, until the next item is there [ms]."""
 STAGE = "document.querySelector('.stages [aria-current]')?.innerText ?? ''"
 
 
@@ -92,9 +97,11 @@ async def test_a_user_walks_from_sign_in_to_sign_out(
         await roll_back(walk)
         await review_ten_items(walk)
         await replay_a_dead_letter(walk)
+        await let_the_session_expire(walk)
+        await use_two_tabs(walk)
         await walk.click(".who button")
         assert await page.run("location.pathname") == "/sign-in"
-        complaints = list(page.complaints)
+        complaints = [each for each in page.complaints if not EXPECTED.search(each)]
         requested = {each for each in page.requested if not each.startswith((walk.base, "about:"))}
 
     assert complaints == []
@@ -203,16 +210,16 @@ async def review_ten_items(walk: Walk) -> None:
     assert (await walk.gateway.http.post(place, json=body)).status_code == 201
     await walk.page.go(f"{walk.base}/agents/{AGENT}/review")
     await walk.step("5-review")
-    seconds = []
+    arrived = []
     for number in range(10):
         assert f"question {number}" in await walk.page.text()
-        began = time.monotonic()
         await walk.page.press("4")
-        seconds.append(time.monotonic() - began)
+        arrived.append(await walk.page.run(ARRIVED))
     assert "Nothing is left" in await walk.page.text()
     found = await walk.gateway.get(place)
     assert [each["choice"] for each in found["reviews"]] == ["4"] * 10
-    assert sorted(seconds)[5] < NEXT_ITEM_SECONDS
+    figures = {"next_item_ms": {"median": sorted(arrived)[5], "most": max(arrived)}}
+    await asyncio.to_thread(FIGURES.write_text, json.dumps(figures) + "\n")
 
 
 async def replay_a_dead_letter(walk: Walk) -> None:
@@ -231,6 +238,40 @@ async def replay_a_dead_letter(walk: Walk) -> None:
         assert len(await walk.gateway.records(JOBS, marker)) == 1
 
     await eventually(is_sent, timeout=SHOWN_SECONDS)
+
+
+async def let_the_session_expire(walk: Walk) -> None:
+    """Whoever signs in again is where they were."""
+    place = f"/experiments?agent_id={AGENT}"
+    await walk.page.go(f"{walk.base}{place}")
+    await walk.page.call("Network.clearBrowserCookies")  # as the browser does when its time is over
+    await walk.page.submit("location.reload()")
+    assert await walk.page.run("location.pathname") == "/sign-in"
+    await walk.page.submit(SIGN_IN.format(KEY))
+    assert await walk.page.run("location.pathname + location.search") == place
+
+
+async def use_two_tabs(walk: Walk) -> None:
+    """Both have the same item; the second choice counts for nothing, and both go on."""
+    items = [{"request": f"tabs {n}", "answers": ["a"]} for n in range(2)]
+    place = f"/v1/agents/{AGENT}/reviews"
+    body = {"kind": "rubric", "rubric": "Is it right?", "items": items}
+    assert (await walk.gateway.http.post(place, json=body)).status_code == 201
+    address = f"{walk.base}/agents/{AGENT}/review"
+    await walk.page.go(address)
+    first = await walk.page.open_tab(address)
+    assert "tabs 0" in await walk.page.text()
+    await walk.page.press("5")
+    second, walk.page.session = walk.page.session, first
+    assert "tabs 0" in await walk.page.text()
+    await walk.page.press("1")
+    assert "another tab had reviewed that item" in await walk.page.text()
+    assert "tabs 1" in await walk.page.text()
+    await walk.step("7-two-tabs")
+    walk.page.session = second
+    await walk.page.press("5")
+    found = await walk.gateway.get(place)
+    assert [each["choice"] for each in found["reviews"]][:2] == ["5", "5"]
 
 
 def feedback_of(unused: int) -> list[Contract]:
