@@ -22,6 +22,7 @@ ON_A_SYSTEM = (
     "correction_latency",
     "http_feedback",
     "single_feedback",
+    "quickstart",
     "retrain_latency",
     "selector_api_stream",
     "withdrawal",
