@@ -22,6 +22,7 @@ from shared.errors import (
     TransactionConflict,
     ValueRefused,
 )
+from shared.postgres.sessions import begin_session, require_sessions
 from shared.postgres.tenants import EVERY_TENANT, begin_in_scope
 from shared.postgres.transactions import Tx as Tx
 
@@ -119,12 +120,6 @@ async def _register_codecs(connection: asyncpg.Connection[asyncpg.Record]) -> No
         )
 
 
-def _session(schema: str, role: str | None) -> dict[str, str]:
-    """Settings of a new session; without a role it keeps that of the login."""
-    settings = {"search_path": schema, "application_name": schema}
-    return settings | ({"role": role} if role else {})
-
-
 async def connect(
     dsn: str, schema: str, *, role: str | None = None, command_seconds: float | None = None
 ) -> asyncpg.Connection[asyncpg.Record]:
@@ -137,9 +132,14 @@ async def connect(
             dsn,
             timeout=10,
             command_timeout=command_seconds,
-            server_settings=_session(schema, role),
+            server_settings={"application_name": schema},
         )
-        await _register_codecs(connection)
+        try:
+            await begin_session(connection, schema, role)
+            await _register_codecs(connection)
+        except BaseException:
+            connection.terminate()
+            raise
     return connection
 
 
@@ -159,12 +159,14 @@ class Database:
         """Connect, waiting for a server that is still starting.
 
         Raises:
-            StartupFailed: no connection within the time, or no right to the role.
+            StartupFailed: no connection within the time, no right to the role, or a pooler that
+                keeps no session.
         """
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while True:
             try:
                 with translated_errors(), _readable_url():
+                    await require_sessions(self.dsn)
                     self._pool = await self._create_pool()
                 return
             except DatabaseUnavailable as error:
@@ -199,11 +201,16 @@ class Database:
             # A firewall may drop an idle connection without a word to either end; and what a burst
             # opened is given back soon after it: a session takes 2 to 4 MB of the server.
             max_inactive_connection_lifetime=20,
-            init=_register_codecs,
-            # In place of RESET ALL and its like, a round trip of each transaction.
+            init=self._begin,
+            # In place of RESET ALL and its like, a round trip of each transaction, which would
+            # drop what the session was given.
             reset=_keep_session,
-            server_settings=_session(self.schema, self.role),
+            server_settings={"application_name": self.schema},
         )
+
+    async def _begin(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        await begin_session(connection, self.schema, self.role)
+        await _register_codecs(connection)
 
     async def close(self, *, timeout_seconds: float = 5.0) -> None:
         """Close every connection, by force after so long."""
