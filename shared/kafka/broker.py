@@ -230,6 +230,9 @@ class Broker:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
                 await self._install_service_consumers()
                 await self._broker.start()
+            for router in self.routers:
+                for bound in router.subscriptions:
+                    bound.begin_counters()
         except (TimeoutError, KafkaError, OSError) as error:
             if isinstance(error, MISSING_RIGHT_ERRORS):
                 missing = describe_error(error, principal=principal_of(self._settings))

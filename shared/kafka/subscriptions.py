@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from opentelemetry import metrics, trace
@@ -17,7 +19,7 @@ from archon_contracts.envelope import HeaderView
 from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from archon_contracts.topics import Topic
 from shared.errors import UnknownMessageType, UnreadableMessage
-from shared.kafka.retry_policy import RetryPolicy
+from shared.kafka.retry_policy import RetryPolicy, dead_letter_counter
 from shared.kafka.watchdog import ConsumerHeartbeat
 from shared.messaging.messages import (
     Message,
@@ -38,7 +40,13 @@ STRICT_TOPICS = frozenset({topics.FEEDBACK.name, *(topic.name for topic in topic
 
 tracer = trace.get_tracer(__name__)
 meter = metrics.get_meter(__name__)
-process_duration = meter.create_histogram(telemetry.METRIC_PROCESS_DURATION, unit="s")
+# The buckets of the semantic conventions for messaging.
+PROCESS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+process_duration = meter.create_histogram(
+    telemetry.METRIC_PROCESS_DURATION,
+    unit="s",
+    explicit_bucket_boundaries_advisory=PROCESS_BUCKETS,
+)
 consumed = meter.create_counter(telemetry.METRIC_CONSUMED_MESSAGES, unit="{message}")
 
 
@@ -106,6 +114,7 @@ class Subscription:
                 kind=SpanKind.CONSUMER,
                 attributes=self._attributes(record, headers),
             ),
+            self._measured(record.topic),
             bound_contextvars(
                 message_id=headers.text("ce_id"),
                 correlation_id=headers.text("ce_correlationid"),
@@ -128,11 +137,38 @@ class Subscription:
             telemetry.MESSAGING_GROUP: self.group_id,
             telemetry.MESSAGING_BATCH_COUNT: len(records),
         }
-        with tracer.start_as_current_span(
-            f"process {records[0].topic}", kind=SpanKind.CONSUMER, attributes=attributes
+        with (
+            tracer.start_as_current_span(
+                f"process {records[0].topic}", kind=SpanKind.CONSUMER, attributes=attributes
+            ),
+            self._measured(records[0].topic),
         ):
             await self.retry_policy.settle_batch(records, handler, self.heartbeat)
         consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
+
+    def begin_counters(self) -> None:
+        """Show what is counted of each topic from the start, with 0."""
+        for topic in self.topics:
+            consumed.add(0, {telemetry.MESSAGING_DESTINATION: topic.name})
+            dead_letter_counter.add(0, {"topic": topic.name})
+
+    @contextmanager
+    def _measured(self, topic: str) -> Iterator[None]:
+        """Record how long one record, or one batch, took until it was settled."""
+        begun = time.perf_counter()
+        labels: dict[str, AnyValue] = {
+            telemetry.MESSAGING_SYSTEM: "kafka",
+            telemetry.MESSAGING_OPERATION_NAME: "process",
+            telemetry.MESSAGING_DESTINATION: topic,
+            telemetry.MESSAGING_GROUP: self.group_id,
+        }
+        try:
+            yield
+        except Exception as error:
+            labels[telemetry.ERROR_TYPE] = type(error).__name__
+            raise
+        finally:
+            process_duration.record(time.perf_counter() - begun, labels)
 
     def _with_plain_topic(self, record: RawRecord) -> RawRecord:
         """What is stored and traced of a record names its topic without the namespace."""

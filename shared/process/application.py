@@ -39,6 +39,7 @@ from shared.process.periodic import Periodic
 from shared.process.ports import Background
 from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
+from shared.telemetry.counters import begin_counters
 from shared.telemetry.setup import configure_telemetry, shut_down_telemetry
 
 log = get_logger(__name__)
@@ -102,6 +103,7 @@ class Application:
             shared.settings.otlp_endpoint,
             shared.settings.kafka_namespace,
         )
+        begin_counters()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:

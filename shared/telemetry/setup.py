@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import (
     MetricsData,
     NumberDataPoint,
     PeriodicExportingMetricReader,
+    Sum,
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -56,8 +57,11 @@ class StoreMetricExporter(MetricExporter):
         for resource in metrics_data.resource_metrics:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
+                    counts = isinstance(metric.data, Sum) and metric.data.is_monotonic
                     for point in metric.data.data_points:
-                        self._add(metric.name, point)
+                        # Counters that begin with 0 are for alerts; here they would be rows.
+                        if not (counts and isinstance(point, NumberDataPoint) and not point.value):
+                            self._add(metric.name, point)
         return MetricExportResult.SUCCESS
 
     def _add(self, name: str, point: object) -> None:

@@ -33,12 +33,14 @@ from services.coordinator.feedback.records import (
 )
 from services.coordinator.feedback.stats import FeedbackStats, NewIds
 from shared.errors import PermanentError
+from shared.kafka.retry_policy import dead_letter_counter
 from shared.logging import get_logger
 from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.messages import Cause, RawRecord
 from shared.messaging.notifier import Notifier
 from shared.ports import Clock
 from shared.postgres.database import Database, Tx
+from shared.telemetry.counters import counter_from_zero
 
 TRANSACTION_RECORDS: Final = 8_000
 """Records in one transaction."""
@@ -49,10 +51,9 @@ PARSE_SLICE: Final = 64
 
 log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
-stored_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_STORED, unit="{event}")
-duplicate_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_DUPLICATES, unit="{event}")
+stored_counter = counter_from_zero(meter, telemetry.METRIC_FEEDBACK_STORED, "{event}")
+duplicate_counter = counter_from_zero(meter, telemetry.METRIC_FEEDBACK_DUPLICATES, "{event}")
 internal_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_INTERNAL, unit="{event}")
-dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
 
 
 class FeedbackWriter:
@@ -177,7 +178,7 @@ class FeedbackWriter:
             partition=record.partition,
             offset=record.offset,
         )
-        dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
+        dead_letter_counter.add(1, {"topic": record.topic})
 
 
 def add_rated_answers(

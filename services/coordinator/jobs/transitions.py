@@ -34,10 +34,16 @@ from shared.logging import get_logger
 from shared.messaging.messages import Cause
 from shared.ports import Clock
 from shared.postgres.database import Tx
+from shared.telemetry.counters import counter_from_zero
 
 log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
-transitions_made = meter.create_counter(telemetry.METRIC_JOBS_TRANSITIONS, unit="{transition}")
+transitions_made = counter_from_zero(
+    meter,
+    telemetry.METRIC_JOBS_TRANSITIONS,
+    "{transition}",
+    *({"to_state": state} for state in JobState),
+)
 
 
 class JobTransitions:

@@ -15,6 +15,7 @@ from archon_contracts.topics import (
     AUDIT,
     DEAD_LETTER_DAYS,
     REPLAY_DAYS,
+    SERVICES,
 )
 from services.gateway.audit.entries import build_entry
 from services.gateway.auth.request_identity import RequestIdentity
@@ -37,10 +38,14 @@ from shared.messaging.messages import RawRecord
 from shared.messaging.outbox import Outbox
 from shared.ports import Clock
 from shared.postgres.database import Tx
+from shared.telemetry.counters import counter_from_zero
 
 log = get_logger(__name__)
-refused_counter = metrics.get_meter(__name__).create_counter(
-    telemetry.METRIC_AUDIT_REFUSED, unit="{entry}"
+refused_counter = counter_from_zero(
+    metrics.get_meter(__name__),
+    telemetry.METRIC_AUDIT_REFUSED,
+    "{entry}",
+    *({"service": service} for service in SERVICES),
 )
 
 REPLAYABLE: Final = frozenset(t.name for t in ALL_TOPICS) - frozenset(SERVICE_BY_TOPIC)
