@@ -58,7 +58,7 @@ class Settings(ServiceSettings):
     )
     tenant_weights: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
         default={},
-        description="Share of the training slots of each tenant beside the others' as JSON, "
+        description="Part of the training slots of each tenant beside the others' as JSON, "
         'such as {"acme": 2}; a tenant that is not named has 1.',
     )
     command_dispatches: int = Field(default=3, ge=1, description="Times that a command is sent.")

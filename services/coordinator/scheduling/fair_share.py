@@ -64,14 +64,14 @@ def allocate(
     used = {tenant: max(job.used_seconds for job in jobs) for tenant, jobs in left.items()}
     provided: Counter[str] = Counter()
 
-    def turn(tenant: str) -> tuple[float, float, tuple[bool, datetime, datetime], str]:
+    def precedence(tenant: str) -> tuple[float, float, tuple[bool, datetime, datetime], str]:
         weight = weight_of.get(tenant, 1.0)
-        share = (used[tenant] + HELD_SECONDS * by_tenant[tenant]) / weight
-        return share, provided[tenant] / weight, ages[tenant], tenant
+        weighted = (used[tenant] + HELD_SECONDS * by_tenant[tenant]) / weight
+        return weighted, provided[tenant] / weight, ages[tenant], tenant
 
     granted: list[UUID] = []
     while left and len(running) + len(granted) < capacity:
-        tenant = min(left, key=turn)
+        tenant = min(left, key=precedence)
         first = min(left[tenant], key=lambda job: (aged(job.since, job.priority), job.job_id))
         left[tenant].remove(first)
         if not left[tenant]:

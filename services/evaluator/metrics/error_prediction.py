@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from services.evaluator.metrics.calibration import Confident
 
-FOLDS: Final = 5
+PARTS: Final = 5
 FEWEST: Final = 10
-"""Of right answers and of wrong ones; below, a fold may have none to learn from."""
+"""Of right answers and of wrong ones; below, a part may have none to learn from."""
 CLIPPED: Final = 1e-6
 FEW_CASES: Final = f"fewer than {FEWEST} answers with a confidence are right, or are wrong"
 
@@ -33,7 +33,7 @@ def rank_errors(scored: Sequence[Confident]) -> list[float]:
 
 
 def calibrate_difficulty(scored: Sequence[Confident]) -> list[float]:
-    """The difficulty of each case, fitted to the others' folds.
+    """The difficulty of each case, fitted to the other parts' cases.
 
     Raises:
         ValueError: too few answers are right, or are wrong (`has_both`).
@@ -41,14 +41,13 @@ def calibrate_difficulty(scored: Sequence[Confident]) -> list[float]:
     if not has_both(scored):
         raise ValueError(FEW_CASES)
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
 
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     found: Any = cross_val_predict(
         LogisticRegression(),
         [[_log_odds(confidence)] for confidence, _ in scored],
         [not right for _, right in scored],
-        cv=folds,
+        cv=PARTS,
         method="predict_proba",
     )
     return [float(each) for each in found[:, 1]]

@@ -9,7 +9,6 @@ cores that it shares with both. The first round is left out.
 import asyncio
 import json
 import statistics
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,8 +17,9 @@ import httpx
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.runtime import Runtime
 from tests.benchmarks.harness import Figure, median, spread_of
-from tests.benchmarks.http.load import Load, post_all
+from tests.benchmarks.http.load import RequestLoad, post_all
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
+from tests.support.infrastructure.python_process import python_process
 
 BROKER_CHOICE = True
 AGENT_ID, CONNECTIONS, ROUNDS = "bench", 32, 5
@@ -51,7 +51,9 @@ def run() -> list[Figure]:
     ]
 
 
-def _quantile(name: str, loads: Sequence[Load], part: float, reach: float | None = None) -> Figure:
+def _quantile(
+    name: str, loads: Sequence[RequestLoad], part: float, reach: float | None = None
+) -> Figure:
     found = [statistics.quantiles(load.waits, n=100)[round(part * 100) - 1] for load in loads]
     milliseconds = [1000 * seconds for seconds in found]
     return Figure(
@@ -64,8 +66,13 @@ def _quantile(name: str, loads: Sequence[Load], part: float, reach: float | None
     )
 
 
-async def _measure() -> tuple[list[tuple[Load, Load]], list[tuple[Load, Load]]]:
-    found: tuple[list[tuple[Load, Load]], list[tuple[Load, Load]]] = ([], [])
+async def _measure() -> tuple[
+    list[tuple[RequestLoad, RequestLoad]], list[tuple[RequestLoad, RequestLoad]]
+]:
+    found: tuple[list[tuple[RequestLoad, RequestLoad]], list[tuple[RequestLoad, RequestLoad]]] = (
+        [],
+        [],
+    )
     async with fresh_system() as (runtime, gateway), _bare(runtime) as bare_url:
         await gateway.post("/v1/agents", AGENT)
         await asyncio.sleep(WARM_UP_SECONDS)
@@ -87,11 +94,9 @@ async def _bare(runtime: Runtime) -> AsyncIterator[str]:
     """Where the bare handler answers."""
     port = pick_free()
     servers = runtime.endpoints.kafka_bootstrap_servers
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.http.bare_gateway", str(port), servers, TOPIC
-    )
+    module = "tests.benchmarks.http.bare_gateway"
     url = f"http://127.0.0.1:{port}"
-    try:
+    async with python_process("-m", module, str(port), servers, TOPIC):
         async with asyncio.timeout(60), httpx.AsyncClient() as client:
             while True:
                 try:
@@ -100,9 +105,6 @@ async def _bare(runtime: Runtime) -> AsyncIterator[str]:
                 except httpx.ConnectError:
                     await asyncio.sleep(0.1)
         yield f"{url}/v1/feedback"
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 def _bodies(name: str, count: int) -> list[bytes]:

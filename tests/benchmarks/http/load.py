@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass(slots=True)
-class Load:
+class RequestLoad:
     """What so many connections were answered; `waits` [s] are of single requests."""
 
     seconds: float = 0.0
@@ -20,7 +20,9 @@ class Load:
         return len(self.waits) / self.seconds
 
 
-async def post_all(url: str, bodies: Sequence[bytes], *, connections: int, key: str = "") -> Load:
+async def post_all(
+    url: str, bodies: Sequence[bytes], *, connections: int, key: str = ""
+) -> RequestLoad:
     """Send each body once, `connections` at a time; each must be answered 202.
 
     Raises:
@@ -32,7 +34,7 @@ async def post_all(url: str, bodies: Sequence[bytes], *, connections: int, key: 
         f"Content-Type: application/json\r\nAuthorization: Bearer {key}\r\nContent-Length: "
     ).encode()
     requests = iter([head + str(len(body)).encode() + b"\r\n\r\n" + body for body in bodies])
-    load = Load()
+    load = RequestLoad()
 
     async def send() -> None:
         reader, writer = await asyncio.open_connection(place.hostname, place.port)

@@ -15,6 +15,7 @@ LOOK_ACROSS = {
     "services/gateway/app.py": "old dead letters are pruned",
     "services/gateway/auth/authenticator.py": "the key says whose it is, so it is found first",
     "services/gateway/sse/event_hub.py": "the oldest events are pruned",
+    "services/gateway/metrics/intake.py": "a batch of metrics is everybody's",
     "services/gateway/webhooks/sender.py": "deliveries that are due, whoever's they are",
     "services/gateway/handlers.py": "dead letters and batches of feedback",
     "services/gateway/feedback/known_agents.py": "all names, once at start",

@@ -21,7 +21,7 @@ MAX_TEXT: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class OriginBox:
+class AncestorBox:
     """Something that a version was made of, and the page that shows it; "" where there is none."""
 
     x: float
@@ -34,7 +34,7 @@ class OriginBox:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginArrow:
+class AncestorArrow:
     """From what something was made, to it."""
 
     path: str
@@ -42,20 +42,20 @@ class OriginArrow:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginDrawing:
+class AncestryDrawing:
     """A row per version, the newest first; `hidden` older ones did not fit."""
 
-    boxes: tuple[OriginBox, ...]
-    arrows: tuple[OriginArrow, ...]
+    boxes: tuple[AncestorBox, ...]
+    arrows: tuple[AncestorArrow, ...]
     width: float
     height: float
     hidden: int
 
 
-def draw_origin(found: LineageView) -> OriginDrawing:
+def draw_ancestry(found: LineageView) -> AncestryDrawing:
     """Feedback, dataset, training and version in columns; each version leads to the next one."""
-    boxes: list[OriginBox] = []
-    arrows: list[OriginArrow] = []
+    boxes: list[AncestorBox] = []
+    arrows: list[AncestorArrow] = []
     shown = found.ancestors[:MAX_GENERATIONS]
     for number, ancestor in enumerate(shown):
         y = EDGE + ROW * number
@@ -64,7 +64,7 @@ def draw_origin(found: LineageView) -> OriginDrawing:
         arrows += [_between(left, right) for left, right in itertools.pairwise(row)]
         if number:
             arrows.append(_to_next(y))
-    return OriginDrawing(
+    return AncestryDrawing(
         boxes=tuple(boxes),
         arrows=tuple(arrows),
         width=2 * EDGE + 3 * COLUMN + BOX_WIDTH,
@@ -73,10 +73,10 @@ def draw_origin(found: LineageView) -> OriginDrawing:
     )
 
 
-def _row(found: LineageView, each: Ancestor, y: float, *, is_first: bool) -> list[OriginBox]:
-    row: list[OriginBox] = []
-    if is_first and (origin := _describe_feedback(found)) is not None:
-        row.append(_box(0, y, "Feedback", *origin))
+def _row(found: LineageView, each: Ancestor, y: float, *, is_first: bool) -> list[AncestorBox]:
+    row: list[AncestorBox] = []
+    if is_first and (described := _describe_feedback(found)) is not None:
+        row.append(_box(0, y, "Feedback", *described))
     if each.dataset_id is not None:
         place = link("data", "prepared", each.dataset_id)
         row.append(_box(1, y, "Dataset", str(each.dataset_id), "", place))
@@ -96,25 +96,25 @@ def _describe_feedback(found: LineageView) -> tuple[str, str] | None:
     return f"{events:,} events", f"trigger {found.lineage.trigger or 'unknown'}"
 
 
-def _box(column: int, y: float, kind: str, text: str, detail: str, place: str = "") -> OriginBox:
+def _box(column: int, y: float, kind: str, text: str, detail: str, place: str = "") -> AncestorBox:
     shown = short(text) if kind in ("Dataset", "Training") else _cut(text)
-    return OriginBox(EDGE + COLUMN * column, y, kind, shown, _cut(detail), text, place)
+    return AncestorBox(EDGE + COLUMN * column, y, kind, shown, _cut(detail), text, place)
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _between(left: OriginBox, right: OriginBox) -> OriginArrow:
+def _between(left: AncestorBox, right: AncestorBox) -> AncestorArrow:
     y = left.y + BOX_HEIGHT / 2
-    return OriginArrow(f"M{left.x + BOX_WIDTH:g} {y:g}H{right.x - 2:g}")
+    return AncestorArrow(f"M{left.x + BOX_WIDTH:g} {y:g}H{right.x - 2:g}")
 
 
-def _to_next(y: float) -> OriginArrow:
+def _to_next(y: float) -> AncestorArrow:
     """From a version up to the training that went on from it."""
     start, end = EDGE + COLUMN * 3 + BOX_WIDTH / 2, EDGE + COLUMN * 2 + BOX_WIDTH / 2
     middle = y - (ROW - BOX_HEIGHT) / 2
-    return OriginArrow(
+    return AncestorArrow(
         f"M{start:g} {y:g}V{middle:g}H{end:g}V{y - ROW + BOX_HEIGHT + 2:g}", from_parent=True
     )
 

@@ -16,7 +16,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dashboard.figures.ancestry import (
     BOX_HEIGHT,
     BOX_WIDTH,
-    draw_origin,
+    draw_ancestry,
     summarize,
 )
 from services.gateway.dashboard.figures.matrices import draw_heat_map
@@ -108,7 +108,7 @@ def _add_lineage(router: APIRouter, api: GatewayApi) -> None:
             "lineage.html",
             caller,
             found=found,
-            drawing=draw_origin(found),
+            drawing=draw_ancestry(found),
             summary=summarize(found.ancestors),
             box=(BOX_WIDTH, BOX_HEIGHT),
             now=api.clock.now(),

@@ -240,7 +240,7 @@ def _add_costs(router: APIRouter, api: GatewayApi) -> None:
 
 
 def rank_costs(costs: CostsView) -> list[tuple[AgentCost, float]]:
-    """Agents with their share of the cost, or of the time where trainers have no prices."""
+    """Agents with their part of the cost, or of the time where trainers have no prices."""
     measure = "cost" if costs.total.cost else "wall_seconds"
     whole = getattr(costs.total, measure) or 1.0
     shares = [(each, getattr(each, measure) / whole) for each in costs.agents]

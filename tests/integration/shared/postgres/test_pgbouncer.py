@@ -17,6 +17,7 @@ from shared.postgres.database import Database, connect
 from shared.postgres.migrations import list_pending, migrate
 from shared.postgres.tenants import SERVICES_ROLE
 from tests.support.eventually import eventually
+from tests.support.infrastructure.python_process import process_of
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(
@@ -42,24 +43,15 @@ async def pooler(url: str, folder: Path, mode: str, size: int = 4) -> AsyncItera
     for each in (folder, folder.parent, folder.parent.parent, folder / "pgbouncer.ini"):
         each.chmod(0o755)
     user = ["-u", "nobody"] if os.getuid() == 0 else []
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM or "",
-        *user,
-        str(folder / "pgbouncer.ini"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
     async def answers() -> bool:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", port)) == 0
 
-    try:
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    async with process_of(PROGRAM or "", *user, str(folder / "pgbouncer.ini"), **output):
         await eventually(answers)
         yield f"postgresql://{login}@127.0.0.1:{port}/{name}"
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def test_a_pooler_of_sessions_serves_every_service(

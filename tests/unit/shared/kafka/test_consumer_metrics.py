@@ -13,7 +13,7 @@ from shared.telemetry import counters
 from shared.telemetry.counters import begin_counters, counter_from_zero
 
 
-class Recorder:
+class ValueRecorder:
     """Keeps what an instrument is given."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Recorder:
 def test_the_time_of_each_message_is_recorded_with_the_error_that_ended_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    duration = Recorder()
+    duration = ValueRecorder()
     monkeypatch.setattr(subscriptions, "process_duration", duration)
     subscription = Subscription("group", (FEEDBACK,), max_records=1)
 
@@ -48,7 +48,7 @@ def test_the_time_of_each_message_is_recorded_with_the_error_that_ended_it(
 def test_each_topic_has_its_counters_before_the_first_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    consumed, letters = Recorder(), Recorder()
+    consumed, letters = ValueRecorder(), ValueRecorder()
     monkeypatch.setattr(subscriptions, "consumed", consumed)
     monkeypatch.setattr(subscriptions, "dead_letter_counter", letters)
 

@@ -3,8 +3,8 @@
 from archon_contracts.identifiers import new_id
 from services.gateway.dashboard.figures.ancestry import (
     MAX_GENERATIONS,
-    OriginDrawing,
-    draw_origin,
+    AncestryDrawing,
+    draw_ancestry,
     summarize,
 )
 from services.gateway.views.models import Ancestor, Lineage, LineageView
@@ -26,13 +26,13 @@ def origin_of(generations: int, feedback: int | None = 602) -> LineageView:
     return LineageView(agent_id="a b", version=newest, lineage=lineage, ancestors=ancestors)
 
 
-def kinds_of(drawing: OriginDrawing) -> list[str]:
+def kinds_of(drawing: AncestryDrawing) -> list[str]:
     return [box.kind for box in drawing.boxes]
 
 
 def test_a_version_goes_back_to_its_feedback_and_to_the_version_before() -> None:
     found = origin_of(3)
-    drawing = draw_origin(found)
+    drawing = draw_ancestry(found)
 
     assert kinds_of(drawing) == [
         "Feedback", "Dataset", "Training", "Version",
@@ -48,7 +48,7 @@ def test_a_version_goes_back_to_its_feedback_and_to_the_version_before() -> None
 
 
 def test_an_imported_version_has_no_feedback_and_long_chains_end() -> None:
-    assert "Feedback" not in kinds_of(draw_origin(origin_of(1, feedback=None)))
-    drawing = draw_origin(origin_of(MAX_GENERATIONS + 4))
+    assert "Feedback" not in kinds_of(draw_ancestry(origin_of(1, feedback=None)))
+    drawing = draw_ancestry(origin_of(MAX_GENERATIONS + 4))
     assert drawing.hidden == 4
     assert kinds_of(drawing).count("Version") == MAX_GENERATIONS
