@@ -60,7 +60,7 @@ class ArtifactStoreUnavailable(RetryableError):
 
 
 class ArtifactStoreRefused(ArtifactStoreUnavailable):
-    """The artifact store answers and refuses; work waits until somebody gives the right."""
+    """The artifact store answers and refuses; it may succeed once somebody gives the right."""
 
 
 class ChildCrashed(RetryableError):

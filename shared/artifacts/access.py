@@ -10,7 +10,12 @@ from uuid import uuid4
 from archon_contracts.rules.redaction import without_credentials
 from shared.errors import ArchonError, ArtifactStoreRefused, ArtifactStoreUnavailable
 
-_RIGHTS: Final = {"write": "s3:PutObject", "read": "s3:GetObject", "delete": "s3:DeleteObject"}
+_RIGHTS: Final = {
+    "write": "s3:PutObject",
+    "read": "s3:GetObject",
+    "delete": "s3:DeleteObject",
+    "look for a missing file": "s3:ListBucket",
+}
 _CLIENT_FAULTS: Final = ("botocore.", "aiobotocore.", "aiohttp.", "s3fs.", "fsspec.")
 
 
@@ -56,6 +61,7 @@ def check_access(files: Any, root: str, url: str) -> None:
         "write": lambda: _write(files, path, content),
         "read": lambda: files.cat_file(path),
         "delete": lambda: files.rm_file(path),
+        "look for a missing file": lambda: _miss(files, path),
     }
     for right, step in steps.items():
         try:
@@ -68,6 +74,12 @@ def check_access(files: Any, root: str, url: str) -> None:
                 f"ARCHON_ARTIFACTS_URL {url}: what was written is read back changed; another "
                 "store, or a proxy that alters bodies, stands there"
             )
+
+
+def _miss(files: Any, path: str) -> None:
+    # Without the right to list, S3 answers that a file which is not there is forbidden.
+    with contextlib.suppress(FileNotFoundError):
+        files.cat_file(f"{path}-missing")
 
 
 def _write(files: Any, path: str, content: bytes) -> None:

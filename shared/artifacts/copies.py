@@ -20,7 +20,7 @@ from archon_contracts.private_folder import make_private, private_temporary_fold
 
 FOLDER_NAME: Final = "archon-training"
 DEFAULT_BYTES: Final = 20_000_000_000
-GRACE_SECONDS: Final = 3600.0
+GRACE_SECONDS: Final = 86_400.0
 """A copy used within this time is never dropped: whoever fetched it may not have read it yet."""
 
 

@@ -84,7 +84,7 @@ def translated_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _readable_url() -> Iterator[None]:
+def readable_url() -> Iterator[None]:
     """What the driver says of a URL that it cannot parse are parts of it, the password's too.
 
     Raises:
@@ -127,7 +127,7 @@ async def connect(
 
     A statement that takes longer than `command_seconds` fails; migrations may take any time.
     """
-    with translated_errors(), _readable_url():
+    with translated_errors(), readable_url():
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             dsn,
             timeout=10,
@@ -165,7 +165,7 @@ class Database:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while True:
             try:
-                with translated_errors(), _readable_url():
+                with translated_errors(), readable_url():
                     await require_sessions(self.dsn)
                     self._pool = await self._create_pool()
                 return

@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from shared.errors import MigrationFailed
-from shared.postgres.database import connect, translated_errors
+from shared.postgres.database import connect, readable_url, translated_errors
 from shared.postgres.queries import load_queries
 from shared.postgres.sessions import require_sessions
 from shared.postgres.tenants import SERVICES_ROLE
@@ -60,7 +60,7 @@ async def migrate(dsn: str, schema: str, *, role: str = SERVICES_ROLE) -> list[s
     Raises:
         MigrationFailed: a file fails, was changed after it was applied, or there is no such role.
     """
-    with translated_errors():
+    with translated_errors(), readable_url():
         await require_sessions(dsn)
     # As the login, which owns the tables: the services' role must not be able to change them.
     connection = await connect(dsn, schema)

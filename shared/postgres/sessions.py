@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from shared.errors import StartupFailed
+from shared.errors import DatabaseUnavailable, StartupFailed
 
 PROBE_SECONDS: Final = 10.0
 NO_TRANSACTIONS: Final = -1
@@ -34,7 +34,19 @@ async def require_sessions(dsn: str) -> None:
 
     Raises:
         StartupFailed: it does; the message says what to set.
+        DatabaseUnavailable: it has no session for us in time.
     """
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await _require_sessions(dsn)
+    except TimeoutError as error:
+        raise DatabaseUnavailable(
+            f"no session was given within {PROBE_SECONDS:g} s; a pooler needs a default_pool_size "
+            "for all connections of the services"
+        ) from error
+
+
+async def _require_sessions(dsn: str) -> None:
     first = await _connect(dsn)
     try:
         own = await _process_of(first)
@@ -54,7 +66,7 @@ async def _keeps_session(first: Connection, own: int, dsn: str) -> bool:
         return False
     second = await _connect(dsn)
     try:
-        async with asyncio.timeout(PROBE_SECONDS), second.transaction():
+        async with second.transaction():
             if await second.fetchval(_PROCESS) == own:
                 return False
             # Its session, were it free, is now taken: whoever is given sessions gets another one.

@@ -117,7 +117,8 @@ class ObjectStore:
         length = headers.get("Content-Length") if handler.command == "HEAD" else None
         handler.send_header("Content-Length", length or str(len(body)))
         handler.end_headers()
-        handler.wfile.write(body)
+        if handler.command != "HEAD":  # which has no body: it would be read as the next answer
+            handler.wfile.write(body)
 
     def close(self) -> None:
         """End the server and its door."""

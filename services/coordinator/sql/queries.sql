@@ -745,10 +745,13 @@ WITH queued AS (
            ), 0)), 0)::float8 AS used_seconds
     FROM (SELECT DISTINCT tenant_id FROM queued) tenants
     CROSS JOIN LATERAL (
-        SELECT job_id, version, occurred_at
-        FROM job_history
-        WHERE job_history.tenant_id = tenants.tenant_id AND to_state = 'training'
-        ORDER BY occurred_at DESC
+        SELECT h.job_id, h.version, h.occurred_at
+        FROM job_history h JOIN jobs j USING (job_id)
+        WHERE h.tenant_id = tenants.tenant_id AND h.to_state = 'training'
+          -- Updates of the fast path take no slot.
+          AND j.facts #>> '{window,fast_path}' IS DISTINCT FROM 'true'
+          AND j.facts #>> '{withdrawal,subtracted}' IS DISTINCT FROM 'true'
+        ORDER BY h.occurred_at DESC
         LIMIT 50
     ) began
     LEFT JOIN LATERAL (

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, cast
 
-from opentelemetry import metrics
-
-from archon_contracts import telemetry
 from archon_contracts.events import MetricsRecorded
 from services.gateway.read_models.projection_store import ProjectionStore
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
+from shared.kafka.retry_policy import dead_letter_counter
 from shared.logging import get_logger
 from shared.messaging.inbox import insert_new
 from shared.messaging.messages import Message, RawRecord, read_message
@@ -25,9 +23,6 @@ MAXIMUM_RECORDS: Final = 500
 """Messages of one transaction: 25,000 points where a trainer sends 50 a message."""
 
 log = get_logger(__name__)
-dead_letter_counter = metrics.get_meter(__name__).create_counter(
-    telemetry.METRIC_DEAD_LETTERS, unit="{message}"
-)
 
 
 class MetricsIntake:
@@ -94,4 +89,4 @@ class MetricsIntake:
             partition=record.partition,
             offset=record.offset,
         )
-        dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
+        dead_letter_counter.add(1, {"topic": record.topic})

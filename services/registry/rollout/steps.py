@@ -38,9 +38,11 @@ SLOW_PROPORTION: Final = 0.05
 LATER_SLOWER: Final = 2.0
 """In a watch slow is beyond so many times that percentile: its versions answer one after the other,
 and a machine that has more to do makes any version slower."""
-SETTLING: Final = timedelta(seconds=60)
-"""After which a watch compares latencies: what a new version answers first, it answers with cold
-caches and beside its own deployment."""
+LATER_PROPORTION: Final = 0.1
+"""Answers of a watched version that must be slow: those of its first seconds, with cold caches and
+beside its own deployment, are among them for as long as it is watched."""
+SETTLING: Final = timedelta(minutes=5)
+"""After which a watch compares latencies, so that the first seconds are a small part."""
 MISMATCH_ALPHA: Final = 1e-4
 MISMATCH_TOLERANCE: Final = 0.05
 """Deviation of the traffic's division that ends nothing: a unit may ask more than others."""
@@ -109,9 +111,14 @@ def find_regression(
         pairs.append(Regression(SLOW_RATE, *_fast(control, treatment, beyond=slow)))
     for pair in pairs:
         design = _regression_design(alpha, last if pair.metric == OUTCOME else LONGEST_GUARD)
-        if design.shows_regression(pair.before, pair.now):
+        if _is_material(experiment, pair) and design.shows_regression(pair.before, pair.now):
             return pair
     return None
+
+
+def _is_material(experiment: VersionComparison, pair: Regression) -> bool:
+    is_of_watch = experiment.kind is ExperimentKind.WATCH and pair.metric == SLOW_RATE
+    return not is_of_watch or 1 - pair.now.mean > LATER_PROPORTION
 
 
 def evidence_of(experiment: VersionComparison) -> ExperimentEvidence:

@@ -111,7 +111,7 @@ def test_slow_answers_of_the_candidate_end_its_experiment_at_once() -> None:
     ("bucket", "watched", "is_rolled_back"),
     [
         (-17, timedelta(minutes=5), False),  # somewhat slower: the machine may have more to do
-        (-4, timedelta(seconds=20), False),  # much slower, but it has only begun
+        (-4, timedelta(minutes=1), False),  # much slower, but it has only begun
         (-4, timedelta(minutes=5), True),
     ],
 )
@@ -128,6 +128,17 @@ def test_a_watch_rolls_back_for_latency_that_is_much_worse_and_stays(
     assert isinstance(step, End) is is_rolled_back
     if isinstance(step, End):
         assert (step.state, step.regressed) == (ExperimentState.ROLLED_BACK, "slow_rate")
+
+
+def test_a_slow_beginning_rolls_nothing_back() -> None:
+    experiment = comparison(ExperimentKind.WATCH).add(
+        ArmCounts(interactions=2000, latencies={-20: 1996, 0: 4}),
+        ArmCounts(interactions=300, latencies={-20: 290, 0: 10}),
+    )
+
+    step = choose_step(experiment, experiment.started_at + timedelta(minutes=10))
+
+    assert isinstance(step, Stay)
 
 
 def test_guardrails_can_be_turned_off() -> None:

@@ -36,7 +36,7 @@ def test_the_least_used_copies_are_dropped_first(tmp_path: Path) -> None:
 
 def test_a_copy_looked_up_again_counts_as_used(tmp_path: Path) -> None:
     copies = ArtifactCopies(tmp_path, max_bytes=150)
-    first, second = keep(copies, "a", 100, 9000), keep(copies, "b", 100, 8000)
+    first, second = keep(copies, "a", 100, 190_000), keep(copies, "b", 100, 180_000)
     copies.folder("s3://a", "a")
     copies.trim()
     assert (first.exists(), second.exists()) == (True, False)
