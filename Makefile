@@ -84,9 +84,11 @@ test: $(READY)
 		$(if $(filter tests/%,$(ARGS)),,$(SLOWEST_FIRST)) $(ARGS)
 
 # The integration tests that talk to the broker, once more on Apache Kafka (KAFKA_HOME, or a home
-# beside the checkout).
+# beside the checkout). What a browser shows does not depend on the broker, and takes minutes.
+PAGES_IN_BROWSER := $(addprefix tests/integration/gateway/dashboard/,test_browser.py test_walk.py)
 test-kafka: $(READY)
 	$(TEST_ENVIRONMENT) ARCHON_TEST_BROKER=kafka $(BIN)/python -m pytest -n 2 $(IN_ORDER) --broker-tests \
+		$(addprefix --ignore=,$(PAGES_IN_BROWSER)) \
 		$(if $(filter tests/%,$(ARGS)),,tests/integration) $(ARGS)
 
 # Why `test-kafka` cannot run here, or nothing.
