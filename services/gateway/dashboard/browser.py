@@ -36,6 +36,8 @@ class BrowserRequests:
         if scope["type"] != "http" or scope["path"].startswith(NOT_PAGES):
             await self._app(scope, receive, send)
             return
+        if scope["method"] in SAFE:
+            scope = {**scope, "query_string": drop_empty_fields(scope["query_string"])}
         request = Request(scope)
         token = request.cookies.get(COOKIE)
         answers = ProblemPages(request, send)
@@ -49,6 +51,12 @@ class BrowserRequests:
             bearer = (b"authorization", b"Bearer " + token.encode("latin-1", "replace"))
             scope = {**scope, "headers": [*others, bearer]}
         await self._app(scope, receive, answers.send)
+
+
+def drop_empty_fields(query: bytes) -> bytes:
+    """The query of a page's address without the fields that a form left empty."""
+    pairs = [pair.partition(b"=") for pair in query.split(b"&")]
+    return b"&".join(b"".join(pair) for pair in pairs if pair[2] or not pair[1])
 
 
 class ProblemPages:

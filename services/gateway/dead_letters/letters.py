@@ -167,5 +167,5 @@ def _sanitize(text: str) -> str:
 
 
 def _parse_bounded_number(text: str, *, absent: int, maximum: int) -> int:
-    number = read_whole_number(text[:20])
+    number = read_whole_number(text[:19])
     return absent if number is None else max(min(number, maximum), -1)

@@ -78,6 +78,9 @@
     }
 
     function open() {
+      // What was awaited meanwhile may have opened one, and a hidden tab holds none.
+      if (source) source.close();
+      if (document.hidden) return;
       heard = Date.now();
       source = new EventSource(refresh.dataset.stream);
       source.addEventListener("open", hear);

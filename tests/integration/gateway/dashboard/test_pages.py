@@ -69,7 +69,9 @@ PAGES = (
     "/operations/system",
     "/operations/topics",
     "/operations/costs",
-    "/operations/costs?days=7",
+    "/operations/costs?agent_id=&days=7",
+    "/jobs?agent_id=&state=",
+    "/operations/audit?agent_id=&action=",
     "/operations/settings",
     "/agents/{agent}/versions/1.1.0/lineage",
 )
