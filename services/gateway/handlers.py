@@ -35,7 +35,7 @@ def build_router(
 ) -> Router:
     """Events into read models and webhooks; committed events also go to the open streams."""
     router = new_router()
-    events = subscription(router, SERVICE, *(t for t in PROJECTED_TOPICS if t != METRICS))
+    events = subscription(router, SERVICE, *PROJECTED_TOPICS)
 
     async def record(tx: Tx, message: Message[Contract]) -> None:
         await projections.project(tx, message)
@@ -50,8 +50,7 @@ def build_router(
             event_hub.publish(to_streamed_event(message))
 
     for contract in PROJECTED_EVENTS:
-        if contract.topic != METRICS:
-            events.on(contract)(project)
+        events.on(contract)(project)
     return router
 
 

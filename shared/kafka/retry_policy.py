@@ -44,6 +44,22 @@ log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
 # By topic alone, so that its series are there before the first; the log has the error.
 dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
+
+
+def report_dead_letter(record: RawRecord, error: Exception, *, attempts: int = 1) -> None:
+    """Log and count a record that was set aside."""
+    log.error(
+        "dead_letter",
+        reason=str(error),
+        error_type=type(error).__name__,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        attempts=attempts,
+    )
+    dead_letter_counter.add(1, {"topic": record.topic})
+
+
 _queries = load_queries("shared")
 
 
@@ -188,17 +204,8 @@ class RetryPolicy:
                 await _queries.delete_deliveries(tx, **_columns([_position_of(record)]))
         if not is_new:
             return
-        log.error(
-            "dead_letter",
-            reason=str(error),
-            error_type=type(error).__name__,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            attempts=attempts,
-        )
+        report_dead_letter(record, error, attempts=attempts)
         self._notifier.notify()
-        dead_letter_counter.add(1, {"topic": record.topic})
 
     async def _count_attempt(self, positions: Sequence[RecordPosition]) -> int:
         if not self._pending_resets.isdisjoint(positions):

@@ -33,7 +33,7 @@ from services.coordinator.feedback.records import (
 )
 from services.coordinator.feedback.stats import FeedbackStats, NewIds
 from shared.errors import PermanentError
-from shared.kafka.retry_policy import dead_letter_counter
+from shared.kafka.retry_policy import report_dead_letter
 from shared.logging import get_logger
 from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.messages import Cause, RawRecord
@@ -170,15 +170,7 @@ class FeedbackWriter:
     async def _reject(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
         if not await self._outbox.append_dead_letter(tx, record, error=error, attempts=1):
             return  # its batch came again
-        log.error(
-            "dead_letter",
-            reason=str(error),
-            error_type=type(error).__name__,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-        )
-        dead_letter_counter.add(1, {"topic": record.topic})
+        report_dead_letter(record, error)
 
 
 def add_rated_answers(

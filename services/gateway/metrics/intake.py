@@ -11,8 +11,7 @@ from typing import Final, cast
 from archon_contracts.events import MetricsRecorded
 from services.gateway.read_models.projection_store import ProjectionStore
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
-from shared.kafka.retry_policy import dead_letter_counter
-from shared.logging import get_logger
+from shared.kafka.retry_policy import report_dead_letter
 from shared.messaging.inbox import insert_new
 from shared.messaging.messages import Message, RawRecord, read_message
 from shared.messaging.notifier import Notifier
@@ -21,8 +20,6 @@ from shared.postgres.database import Database
 
 MAXIMUM_RECORDS: Final = 500
 """Messages of one transaction: 25,000 points where a trainer sends 50 a message."""
-
-log = get_logger(__name__)
 
 
 class MetricsIntake:
@@ -81,12 +78,4 @@ class MetricsIntake:
             if not await self._outbox.append_dead_letter(tx, record, error=error, attempts=1):
                 return  # its batch came again
         self._notifier.notify()
-        log.error(
-            "dead_letter",
-            reason=str(error),
-            error_type=type(error).__name__,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-        )
-        dead_letter_counter.add(1, {"topic": record.topic})
+        report_dead_letter(record, error)

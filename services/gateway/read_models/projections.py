@@ -35,7 +35,6 @@ from archon_contracts.events import (
     LogAnalysisFailed,
     LogAnalysisProgressed,
     LogsAnalyzed,
-    MetricsRecorded,
     ModelArchived,
     ModelDeployed,
     ModelProtected,
@@ -63,14 +62,17 @@ from services.gateway.sse.events import to_streamed_event
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
-# Feedback is counted once, by the coordinator, and comes here as FeedbackCounted.
-PROJECTED_TOPICS: Final[tuple[Topic, ...]] = tuple(t for t in EVENT_TOPICS if t != FEEDBACK)
+# Feedback is counted once, by the coordinator, and comes here as FeedbackCounted; points of
+# trainings come by the batch (`MetricsIntake`).
+PROJECTED_TOPICS: Final[tuple[Topic, ...]] = tuple(
+    topic for topic in EVENT_TOPICS if topic not in (FEEDBACK, METRICS)
+)
 PROJECTED_EVENTS: Final = tuple(c for c in EVENTS if c.topic in PROJECTED_TOPICS)
 STREAMED_EVENTS: Final = frozenset(
-    # Both come with every batch of steps or feedback and would push the rest out of what is kept.
+    # These come with every batch of feedback and would push the rest out of what is kept.
     c
     for c in PROJECTED_EVENTS
-    if c.topic not in (METRICS, FEEDBACK_COUNTS)
+    if c.topic != FEEDBACK_COUNTS
 )
 
 Apply = Callable[[Tx, Message[Any]], Awaitable[None]]
@@ -121,7 +123,6 @@ class Projections:
             LogAnalysisFailed: self._log_analysis_ended,
             LogAnalysisProgressed: self._log_analysis_progressed,
             LogsAnalyzed: self._log_analysis_ended,
-            MetricsRecorded: self._metrics_recorded,
             EvaluationCompleted: self._evaluation_completed,
             ExperimentStarted: self._experiment_started,
             ExperimentAdvanced: self._experiment_advanced,
@@ -244,11 +245,6 @@ class Projections:
 
     async def _training_started(self, tx: Tx, message: Message[TrainingStarted]) -> None:
         await self._store.save_training_start(tx, message.body)
-
-    async def _metrics_recorded(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
-        # Those of the broker come by the batch, to `MetricsIntake`.
-        await self._store.save_metrics(tx, [message.body])
-        await self._store.save_training_steps(tx, [message.body])
 
     async def _evaluation_completed(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         await self._store.save_evaluation(tx, message.body, message.envelope.time)

@@ -16,6 +16,7 @@ from archon_contracts.values import TrainingMethod
 from services.gateway.audit.store import AuditStore
 from services.gateway.domain import TrainingProgressView
 from services.gateway.functions.log_analysis_store import LogAnalysisStore
+from services.gateway.metrics.intake import MetricsIntake
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.sse.event_store import EventStore
@@ -23,18 +24,17 @@ from services.gateway.store import GatewayStore
 from services.trainer.domain import read_metric_points
 from services.trainer.recipes.progress_callback import ProgressCallback
 from shared.messaging.messages import RawRecord, read_message
-from shared.postgres.database import Database
+from shared.process.service_context import ServiceContext
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRAINER_LOGS = {"loss": 0.25, "learning_rate": 1e-4, "grad_norm": 3.0, "epoch": 0.5}
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, "gateway")
-    await database.open(timeout_seconds=10)
-    yield database
-    await database.close()
+async def shared(database_url: str) -> AsyncIterator[ServiceContext]:
+    async with open_service_context(probe_settings(database_url, service="gateway")) as opened:
+        yield opened
 
 
 def record_of(body: Contract) -> RawRecord:
@@ -53,11 +53,18 @@ def reports_of(logs: dict[str, float], step: int) -> list[dict[str, Any]]:
     return reports
 
 
-async def progress_of(database: Database, job: UUID, *events: Contract) -> TrainingProgressView:
-    projections = Projections(ProjectionStore(), AuditStore(), EventStore(), LogAnalysisStore())
-    async with database.transaction("default") as tx:
-        for event in events:
+async def progress_of(shared: ServiceContext, job: UUID, *events: Contract) -> TrainingProgressView:
+    """What is shown of the job, after each event came in the gateway's way."""
+    store = ProjectionStore()
+    projections = Projections(store, AuditStore(), EventStore(), LogAnalysisStore())
+    intake = MetricsIntake(shared.database, shared.notifier, store, shared.outbox)
+    for event in events:
+        if isinstance(event, MetricsRecorded):
+            await intake.consume([record_of(event)])
+            continue
+        async with shared.database.transaction("default") as tx:
             await projections.project(tx, read_message(record_of(event)))
+    async with shared.database.transaction("default") as tx:
         view = await GatewayStore().find_job(tx, "default", job, now=NOON)
     assert view is not None
     assert view.progress is not None
@@ -65,7 +72,7 @@ async def progress_of(database: Database, job: UUID, *events: Contract) -> Train
 
 
 async def test_the_loss_that_the_trainer_logs_is_the_loss_that_the_gateway_shows(
-    database: Database,
+    shared: ServiceContext,
 ) -> None:
     job = new_id()
     (report,) = reports_of(TRAINER_LOGS, step=7)
@@ -81,6 +88,6 @@ async def test_the_loss_that_the_trainer_logs_is_the_loss_that_the_gateway_shows
         job_id=job, agent_id="a", attempt=1, points=tuple(read_metric_points(report, NOON))
     )
 
-    progress = await progress_of(database, job, started, recorded)
+    progress = await progress_of(shared, job, started, recorded)
 
     assert (progress.step, progress.loss) == (7, TRAINER_LOGS["loss"])
