@@ -17,16 +17,17 @@ from shared.errors import DatabaseUnavailable, StartupFailed
 PROBE_SECONDS: Final = 10.0
 NO_TRANSACTIONS: Final = -1
 _PROCESS: Final = "SELECT pg_backend_pid()"
-_SET: Final = "SELECT set_config('role', coalesce($2, current_setting('role')), false), "
-_SESSION: Final = _SET + "set_config(name, $1, false) FROM unnest($3::text[]) AS name"
-_NAMED: Final = ("search_path", "application_name")
+_SESSION: Final = (
+    "SELECT set_config('role', coalesce($2, current_setting('role')), false), "
+    "set_config('search_path', $1, false)"
+)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def begin_session(connection: Connection, schema: str, role: str | None) -> None:
     """Act as this role, in this schema; without a role as the login."""
-    await connection.execute(_SESSION, schema, role, list(_NAMED))
+    await connection.execute(_SESSION, schema, role)
 
 
 async def require_sessions(dsn: str) -> None:

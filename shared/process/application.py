@@ -12,9 +12,11 @@ from typing import TypeVar
 
 import uvloop
 from aiokafka.errors import KafkaError
+from opentelemetry import metrics
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from archon_contracts import telemetry
 from shared.artifacts.store import ArtifactStore
 from shared.errors import (
     ArchonError,
@@ -43,12 +45,16 @@ from shared.telemetry.counters import begin_counters
 from shared.telemetry.setup import configure_telemetry, shut_down_telemetry
 
 log = get_logger(__name__)
+age_gauge = metrics.get_meter(__name__).create_gauge(telemetry.METRIC_OUTBOX_AGE, unit="s")
 _queries = load_queries("shared")
 
 # A record may wait for as long as its topic keeps it, then as a dead letter, and once more as a
 # replay: all that while the row of its first reading must stay. A test adds it up.
 INBOX_RETENTION_DAYS = 180
 OUTBOX_RETENTION_HOURS = 24
+OUTBOX_AGE_EVERY_SECONDS = 15.0
+MEASURED_ROWS = 10_000
+"""Of the rows that wait, by their index: a look costs the same however many there are."""
 TELEMETRY_RETENTION_DAYS = 14
 STOP_GRACE_SECONDS = 4.0
 """What a stop may take besides the handlers' time: `shutdown_timeout_seconds` and this together
@@ -72,9 +78,9 @@ class Application:
         on_start: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self.service_context = service_context
-        self._housekeeping = _housekeeping(service_context)
+        self._upkeep = [_housekeeping(service_context), _outbox_watch(service_context)]
         self._background = list(background)
-        for part in (self._housekeeping, *background):
+        for part in (*self._upkeep, *background):
             if isinstance(part, Periodic):
                 service_context.health.add_warning(part.name, partial(getattr, part, "problem"))
         self._on_start = on_start
@@ -148,9 +154,7 @@ class Application:
                 shared.broker.states,
                 principal_of(settings),
             )
-            await self._run_all(
-                [relay, shared.telemetry, shared.health, supervisor, self._housekeeping]
-            )
+            await self._run_all([relay, shared.telemetry, shared.health, supervisor, *self._upkeep])
         log.info("service_stopped")
         # After the last line of the log, which is stored by it too.
         await self._flush()
@@ -317,6 +321,14 @@ def _housekeeping(shared: ServiceContext) -> Periodic:
             await _queries.prune_telemetry(tx, retention_days=TELEMETRY_RETENTION_DAYS)
 
     return Periodic("housekeeping", 3600.0, prune)
+
+
+def _outbox_watch(shared: ServiceContext) -> Periodic:
+    async def measure() -> None:
+        async with shared.database.connection() as connection:
+            age_gauge.set(await _queries.oldest_waiting_seconds(connection, limit=MEASURED_ROWS))
+
+    return Periodic("outbox-age", OUTBOX_AGE_EVERY_SECONDS, measure)
 
 
 def run(settings_type: type[S], build_app: Callable[[S], Application]) -> None:

@@ -41,6 +41,8 @@ class Periodic:
 
     async def run(self) -> None:
         """Call, wait, call again."""
+        # An alert on its increase would miss a first failure that has no series before it.
+        failure_counter.add(0, {telemetry.PERIODIC_ACTION: self.name})
         while True:
             await self.call()
             await asyncio.sleep(self.wait_seconds)
@@ -74,6 +76,5 @@ class Periodic:
         return min(doubled, max(self._every, LONGEST_BACKOFF_SECONDS))
 
     def _record(self, error: Exception) -> None:
-        kind = type(error).__name__
-        self.problem = str(error) or kind
-        failure_counter.add(1, {telemetry.PERIODIC_ACTION: self.name, telemetry.ERROR_TYPE: kind})
+        self.problem = str(error) or type(error).__name__
+        failure_counter.add(1, {telemetry.PERIODIC_ACTION: self.name})

@@ -208,6 +208,12 @@ UPDATE outbox SET published_at = now() WHERE id = ANY(:ids::bigint[]);
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM outbox WHERE published_at IS NULL;
 
+-- name: oldest_waiting_seconds(limit)$
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
+FROM (
+    SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY shard, id LIMIT :limit
+) waiting;
+
 -- name: prune_outbox(retention_hours)!
 DELETE FROM outbox WHERE published_at < now() - make_interval(hours => :retention_hours);
 

@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from opentelemetry import metrics
-
-from archon_contracts import telemetry
 from services.gateway.errors import Overloaded
 from services.gateway.load.outbox_backlog import (
     MAX_WAIT_SECONDS,
@@ -32,8 +29,6 @@ MAX_COUNTED_ROWS: Final = 10_000
 """Rows counted per poll where the backlog has no limit."""
 
 log = get_logger(__name__)
-meter = metrics.get_meter(__name__)
-age_gauge = meter.create_gauge(telemetry.METRIC_OUTBOX_AGE, unit="s")
 
 
 class OutboxMonitor:
@@ -63,7 +58,6 @@ class OutboxMonitor:
         except ArchonError:
             self._seen, self._overload = None, None
             raise
-        age_gauge.set(waiting.age_seconds)
         self.evaluate(waiting)
 
     def evaluate(self, waiting: OutboxBacklog) -> None:

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[4]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 # One series, its values each minute, and when the alert must be there.
-FIRING = {
+FIRING: dict[str, tuple[list[str], int]] = {
     "ArchonMessagesWait": (['archon_outbox_oldest_age_seconds{service_name="a"}', "0 61x9"], 4),
     "ArchonDeadLetters": (['archon_dead_letters_total{service_name="a"}', "0x5 1x9"], 8),
     "ArchonJobsFail": (['archon_jobs_transitions_total{to_state="failed"}', "0x5 1x9"], 8),
@@ -22,6 +22,11 @@ FIRING = {
     "ArchonRequestsShed": (["archon_requests_shed_total", "0+5x40"], 20),
     "ArchonUpkeepFails": (['archon_periodic_failures_total{service_name="a"}', "0+1x40"], 20),
 }
+HOURLY = [
+    FIRING["ArchonUpkeepFails"][0][0],
+    " ".join(["0x29", *(f"{n}x59" for n in range(1, 7))]),
+]
+"""Work that is done once an hour, and fails each time."""
 COMPLETED = {"series": 'archon_jobs_transitions_total{to_state="completed"}', "values": "0x60"}
 
 
@@ -44,6 +49,7 @@ def test_each_rule_fires_for_its_symptom_and_not_for_a_system_that_is_well(
         pytest.skip("no promtool here; install Debian's package prometheus to test the rules")
     shutil.copy(RULES, tmp_path)
     quiet = yaml.safe_load(Path(__file__).with_name("alerts_test.yaml").read_text())
+    quiet["tests"].append(_firing("ArchonUpkeepFails", HOURLY, 359))
     quiet["tests"] += [_firing(name, *case) for name, case in FIRING.items()]
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(quiet))
 
