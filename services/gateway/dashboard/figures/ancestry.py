@@ -57,13 +57,14 @@ def draw_ancestry(found: LineageView) -> AncestryDrawing:
     boxes: list[AncestorBox] = []
     arrows: list[AncestorArrow] = []
     shown = found.ancestors[:MAX_GENERATIONS]
+    row: list[AncestorBox] = []
     for number, ancestor in enumerate(shown):
         y = EDGE + ROW * number
-        row = _row(found, ancestor, y, is_first=number == 0)
+        before, row = row, _row(found, ancestor, y, is_first=number == 0)
         boxes += row
         arrows += [_between(left, right) for left, right in itertools.pairwise(row)]
         if number:
-            arrows.append(_to_next(y))
+            arrows.append(_to_next(row[-1], _goes_on(before)))
     return AncestryDrawing(
         boxes=tuple(boxes),
         arrows=tuple(arrows),
@@ -110,12 +111,18 @@ def _between(left: AncestorBox, right: AncestorBox) -> AncestorArrow:
     return AncestorArrow(f"M{left.x + BOX_WIDTH:g} {y:g}H{right.x - 2:g}")
 
 
-def _to_next(y: float) -> AncestorArrow:
-    """From a version up to the training that went on from it."""
-    start, end = EDGE + COLUMN * 3 + BOX_WIDTH / 2, EDGE + COLUMN * 2 + BOX_WIDTH / 2
+def _goes_on(row: Sequence[AncestorBox]) -> AncestorBox:
+    """The training that went on from the version below, or the version itself where it has none."""
+    return next((box for box in row if box.kind == "Training"), row[-1])
+
+
+def _to_next(version: AncestorBox, next_box: AncestorBox) -> AncestorArrow:
+    """From a version up to what was made of it."""
+    start, end = version.x + BOX_WIDTH / 2, next_box.x + BOX_WIDTH / 2
+    y = version.y
     middle = y - (ROW - BOX_HEIGHT) / 2
     return AncestorArrow(
-        f"M{start:g} {y:g}V{middle:g}H{end:g}V{y - ROW + BOX_HEIGHT + 2:g}", from_parent=True
+        f"M{start:g} {y:g}V{middle:g}H{end:g}V{next_box.y + BOX_HEIGHT + 2:g}", from_parent=True
     )
 
 

@@ -29,7 +29,7 @@ class TriedSettings:
 
 @dataclass(frozen=True, slots=True)
 class SearchTrials:
-    """The newest attempt's search, its best trials first."""
+    """The search of a job, its best trials first."""
 
     settings: tuple[str, ...]
     importances: tuple[float | None, ...]
@@ -44,13 +44,14 @@ def without_search(points: Sequence[MetricSample]) -> list[MetricSample]:
 
 
 def list_trials(points: Sequence[MetricSample]) -> SearchTrials | None:
-    """The trials with what each setting matters; None: the training searched nothing."""
-    attempt = max((point.attempt for point in points), default=0)
+    """The trials with what each setting matters; None: the training searched nothing.
+
+    An attempt goes on with the trials of the one before and reports its own alone; what two report
+    is the newer one's.
+    """
     tried: defaultdict[int, dict[str, float]] = defaultdict(dict)
     singles: dict[str, float] = {}
-    for point in points:
-        if point.attempt != attempt:
-            continue
+    for point in sorted(points, key=lambda each: each.attempt):
         if point.name.startswith(SEARCH_TRIAL):
             tried[point.step][point.name.removeprefix(SEARCH_TRIAL)] = point.value
         elif point.name.startswith(SEARCH):

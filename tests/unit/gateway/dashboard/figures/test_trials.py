@@ -37,5 +37,15 @@ def test_trials_come_best_first_with_what_each_setting_matters() -> None:
 
 def test_a_training_without_a_search_has_none_and_trials_are_no_curves() -> None:
     assert list_trials([sample("train/loss", 1.0)]) is None
-    assert list_trials([*POINTS, sample("train/loss", 1.0, attempt=2)]) is None
     assert [each.name for each in without_search(POINTS)] == ["train/loss"]
+
+
+def test_trials_of_an_attempt_that_was_interrupted_stay() -> None:
+    again = sample("search/trial_learning_rate", 0.5, step=4, attempt=2)
+    measured = sample("search/trial_accuracy", 0.99, step=4, attempt=2)
+
+    found = list_trials([again, measured, *POINTS])
+
+    assert found is not None
+    assert [each.number for each in found.trials] == [4, 2, 1, 3]
+    assert (found.chosen, found.count) == ((3e-4, None), 4)
