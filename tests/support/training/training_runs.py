@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from archon_inference.loading import load_predictor
+from services.trainer.child import run
+
 TOOLS = [
     {"name": "get_weather", "description": "the forecast of rain for a city"},
     {"name": "Music.playSong", "description": "play a song of an artist"},
@@ -62,3 +67,28 @@ def run_spec(root: Path, base: Path, *, kind: str = "selector", **config: Any) -
         "threads": 1,
         "config": settings | config,
     }
+
+
+def ignore(_: dict[str, Any]) -> None:
+    """Reports are of no concern here."""
+
+
+def head_of(model: str | Path) -> dict[str, torch.Tensor]:
+    """Rows of the head by label."""
+    predictor = load_predictor(Path(model))
+    return dict(zip(predictor.card.labels, predictor.head.weight.detach(), strict=True))
+
+
+def train(
+    root: Path,
+    base: Path,
+    rows: list[dict[str, Any]],
+    validation: list[dict[str, Any]] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A closed-form run on these rows; the spec's own validation items unless others are named."""
+    run_of = run_spec(root, base, kind="classifier", fine_tuning="never") | spec
+    write_lines(root / "dataset" / "train.jsonl", rows)
+    if validation is not None:
+        write_lines(root / "dataset" / "validation.jsonl", validation)
+    return run(run_of, ignore)

@@ -24,37 +24,20 @@ from services.trainer.closed_form.statistics import STATISTICS_FILE, load_statis
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes import candidates
 from tests.support.training.tiny_models import tiny_encoder
-from tests.support.training.training_runs import REQUESTS, items, run_spec, write_lines
+from tests.support.training.training_runs import (
+    REQUESTS,
+    head_of,
+    ignore,
+    items,
+    run_spec,
+    train,
+    write_lines,
+)
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_encoder(tmp_path_factory.mktemp("base"))
-
-
-def ignore(_: dict[str, Any]) -> None:
-    """Reports are of no concern here."""
-
-
-def head_of(model: str | Path) -> dict[str, torch.Tensor]:
-    """Rows of the head by label."""
-    predictor = load_predictor(Path(model))
-    return dict(zip(predictor.card.labels, predictor.head.weight.detach(), strict=True))
-
-
-def train(
-    root: Path,
-    base: Path,
-    rows: list[dict[str, Any]],
-    validation: list[dict[str, Any]] | None = None,
-    **spec: Any,
-) -> dict[str, Any]:
-    """A closed-form run on these rows; the spec's own validation items unless others are named."""
-    run_of = run_spec(root, base, kind="classifier", fine_tuning="never") | spec
-    write_lines(root / "dataset" / "train.jsonl", rows)
-    if validation is not None:
-        write_lines(root / "dataset" / "validation.jsonl", validation)
-    return run(run_of, ignore)
 
 
 def test_a_second_window_leads_to_the_head_of_both_at_once(tmp_path: Path, base: Path) -> None:
